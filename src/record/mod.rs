@@ -1,0 +1,20 @@
+//! The nouns every room shares: ids, run headers, events, generations, scores.
+//!
+//! Plain data without behaviour, storage or text format. A type that travels between rooms lives here; a type that does not, does not.
+
+mod device;
+mod event;
+mod generation;
+mod ids;
+mod run;
+mod score;
+
+pub use device::DeviceChoice;
+pub use event::{EventSink, RunCounts, RunEvent, RunEventKind, RunStatus, SinkError};
+pub use generation::{Finish, Generation, Message, Role, Timing, TokenTable};
+pub use ids::{Digest, RunId, SampleKey};
+pub use run::{
+    Failure, FailureKind, HostFacts, LoadedModel, MemoryEstimate, ModelRecord, ModelStatus,
+    PlannedModelRecord, RunHeader, RunRecord, SampleRecord, SettingRecord, SkipReason, SuiteFacts,
+};
+pub use score::{CheckRecord, Component, Outcome, SampleScore, ScoreValue};
