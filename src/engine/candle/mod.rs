@@ -1,0 +1,27 @@
+//! The candle engine: one generic decoder on candle tensors, for models in GGUF files.
+//!
+//! `family` turns a file's metadata into a description of its blocks, `weights` finds the tensors, `decoder` runs the description, `ops`
+//! holds the operations: own kernels on the CPU, candle's tensor operations on other devices (and on the CPU when asked for, as the plain
+//! reference). candle-transformers' quantized models are not used for these families (docs/decisions/0002-own-decoder.md).
+
+mod decoder;
+mod device;
+mod family;
+mod ops;
+mod run;
+mod weights;
+
+pub use crate::engine::kernels::Tier;
+pub use device::automatic_device;
+pub use family::supported_architectures;
+pub use run::{CandleEngine, LoadOptions, PREFILL_CHUNK};
+
+use super::EngineError;
+
+/// Names what was being done when candle failed.
+fn backend(what: &'static str) -> impl Fn(candle_core::Error) -> EngineError {
+    move |error| EngineError::Backend {
+        what,
+        why: error.to_string(),
+    }
+}

@@ -1,0 +1,283 @@
+//! The [`Engine`] over a loaded decoder: single-stream generation and prefix-sharing log-likelihoods.
+
+use super::decoder::{CHUNK_ROWS, Decoder};
+use super::device;
+use super::family::blueprint;
+use super::ops::Mode;
+use super::weights::Weights;
+use crate::clock::{self, Instant};
+use crate::engine::decoding::{self, argmax};
+use crate::engine::kernels::{self, elementwise::log_sum_exp};
+use crate::engine::stop::StopMatcher;
+use crate::engine::{
+    Engine, EngineError, EngineInfo, GenerateRequest, GenerateSink, RawGeneration, RawScore,
+    ScoreRequest, ScoreSink,
+};
+use crate::modelfile::WeightsFile;
+use crate::record::{DeviceChoice, Finish, TokenTable};
+use crate::units::Bytes;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// How a model is loaded.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// Where it runs.
+    pub device: DeviceChoice,
+    /// Positions the key/value cache is allocated for; held to the trained context.
+    pub context: u32,
+    /// The bytes of every token, for stop strings.
+    pub table: Arc<TokenTable>,
+    /// Reads the peak memory of the process.
+    pub peak_memory: fn() -> Option<Bytes>,
+}
+
+/// A model on candle tensors.
+pub struct CandleEngine {
+    decoder: Decoder,
+    info: EngineInfo,
+    table: Arc<TokenTable>,
+    peak_memory: fn() -> Option<Bytes>,
+    /// Ids whose keys and values the cache holds, from position 0.
+    cached: Vec<u32>,
+}
+
+impl CandleEngine {
+    /// Builds the decoder over a validated file.
+    ///
+    /// # Errors
+    /// When the architecture is unknown, a tensor is missing or misshapen, or the device is not there.
+    pub fn load(file: Arc<WeightsFile>, options: &LoadOptions) -> Result<Self, EngineError> {
+        let device = device::open(options.device)?;
+        let mode = if device.is_cpu() && options.device != DeviceChoice::CpuPlain {
+            Mode::Kernels
+        } else {
+            Mode::Tensors
+        };
+        let blueprint = blueprint(file.header())?;
+        let capacity = blueprint.context.min(options.context.max(1) as usize);
+        let weights = Weights::new(Arc::clone(&file), device.clone(), mode);
+        let decoder = Decoder::new(blueprint, &weights, &device, mode, capacity)?;
+        device
+            .synchronize()
+            .map_err(super::backend("synchronisation"))?;
+        let info = EngineInfo {
+            engine: format!("candle {}", env!("CARGO_PKG_VERSION")),
+            device: device::name(&device).to_owned(),
+            dtype: if device.is_cpu() {
+                "f32"
+            } else {
+                "f32, f16 cache"
+            }
+            .to_owned(),
+            simd: match mode {
+                Mode::Kernels => kernels::tier().as_str().to_owned(),
+                Mode::Tensors => "candle".to_owned(),
+            },
+            threads: u32::try_from(rayon::current_num_threads()).unwrap_or(u32::MAX),
+            context: capacity as u32,
+            vocabulary: decoder.vocabulary() as u32,
+        };
+        Ok(Self {
+            decoder,
+            info,
+            table: Arc::clone(&options.table),
+            peak_memory: options.peak_memory,
+            cached: Vec::new(),
+        })
+    }
+
+    /// Checks ids against the vocabulary and the context.
+    fn check(&self, ids: &[u32], what: &'static str, length: usize) -> Result<(), EngineError> {
+        if ids.is_empty() {
+            return Err(EngineError::Empty { what });
+        }
+        let vocabulary = self.info.vocabulary;
+        if let Some(&id) = ids.iter().find(|&&id| id >= vocabulary) {
+            return Err(EngineError::TokenId { id, vocabulary });
+        }
+        let context = self.decoder.capacity();
+        if length > context {
+            return Err(EngineError::PromptTooLong {
+                tokens: length,
+                context,
+            });
+        }
+        Ok(())
+    }
+
+    /// Computes `ids` from position `first` on and hands over the logits of rows from `wanted` on. Keeps `cached` true even on failure.
+    fn compute(
+        &mut self,
+        ids: &[u32],
+        first: usize,
+        wanted: usize,
+        each: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), EngineError> {
+        self.cached.truncate(first);
+        self.decoder.forward(ids, first, wanted, each)?;
+        self.cached.extend_from_slice(ids);
+        Ok(())
+    }
+
+    /// The logits after `ids` at `first..`.
+    fn last_logits(&mut self, ids: &[u32], first: usize) -> Result<Vec<f32>, EngineError> {
+        let mut last = Vec::new();
+        self.compute(ids, first, ids.len() - 1, &mut |_, logits| {
+            last = logits.to_vec();
+        })?;
+        Ok(last)
+    }
+
+    fn continue_prompt(&mut self, request: &GenerateRequest) -> Result<RawGeneration, EngineError> {
+        self.check(&request.ids, "prompt", request.ids.len())?;
+        let begun = clock::now();
+        let logits = self.last_logits(&request.ids, 0)?;
+        let prefill = begun.elapsed();
+        let mut raw = RawGeneration {
+            ids: Vec::new(),
+            finish: Finish::Length,
+            prefill,
+            token_at: Vec::new(),
+            logprobs: request.logprobs.then(Vec::new),
+            computed_tokens: request.ids.len() as u32,
+        };
+        if request.max_tokens > 0 {
+            raw.finish = self.decode(request, begun, logits, &mut raw)?;
+        }
+        Ok(raw)
+    }
+
+    /// The decode loop: fills `raw` and says why it ended.
+    fn decode(
+        &mut self,
+        request: &GenerateRequest,
+        begun: Instant,
+        mut logits: Vec<f32>,
+        raw: &mut RawGeneration,
+    ) -> Result<Finish, EngineError> {
+        let mut decoder = decoding::Decoder::new(&request.decoding);
+        let mut stops = StopMatcher::new(&request.stop);
+        let table = Arc::clone(&self.table);
+        loop {
+            let position = self.cached.len();
+            let id = decoder
+                .next(&logits)
+                .ok_or(EngineError::NotANumber { position })?;
+            raw.ids.push(id);
+            raw.token_at.push(begun.elapsed());
+            if let Some(logprobs) = &mut raw.logprobs {
+                logprobs.push(logits[id as usize] - log_sum_exp(&logits));
+            }
+            if request.eos.contains(&id) {
+                return Ok(Finish::Eos(id));
+            }
+            if let Some(stop) = stops.push(table.piece(id)) {
+                return Ok(Finish::Stop(String::from_utf8_lossy(stop).into_owned()));
+            }
+            if raw.ids.len() >= request.max_tokens as usize {
+                return Ok(Finish::Length);
+            }
+            if position >= self.decoder.capacity() {
+                return Ok(Finish::Context);
+            }
+            if request
+                .timeout
+                .is_some_and(|limit| begun.elapsed() >= limit)
+            {
+                return Ok(Finish::Timeout);
+            }
+            logits = self.last_logits(&[id], position)?;
+        }
+    }
+
+    fn score_one(&mut self, request: &ScoreRequest) -> Result<RawScore, EngineError> {
+        let ScoreRequest {
+            context,
+            continuation,
+        } = request;
+        // The last continuation token is scored but not computed.
+        let length = context.len() + continuation.len() - continuation.len().min(1);
+        self.check(context, "context", length)?;
+        self.check(continuation, "continuation", length)?;
+        let ids: Vec<u32> = context
+            .iter()
+            .chain(&continuation[..continuation.len() - 1])
+            .copied()
+            .collect();
+        // The row before the first continuation token must be computed for its logits; everything before it may be shared.
+        let shared = common_prefix(&self.cached, &ids).min(context.len() - 1);
+        let mut score = RawScore {
+            token_logprobs: Vec::with_capacity(continuation.len()),
+            token_top1: Vec::with_capacity(continuation.len()),
+            computed_tokens: (ids.len() - shared) as u32,
+        };
+        let wanted = context.len() - 1 - shared;
+        let mut broken = None;
+        self.compute(&ids[shared..], shared, wanted, &mut |row, logits| {
+            let target = continuation[row - wanted];
+            score
+                .token_logprobs
+                .push(logits[target as usize] - log_sum_exp(logits));
+            match argmax(logits) {
+                Some(id) => score.token_top1.push(id),
+                None => broken = Some(shared + row),
+            }
+        })?;
+        broken.map_or(Ok(score), |position| {
+            Err(EngineError::NotANumber { position })
+        })
+    }
+}
+
+fn common_prefix(a: &[u32], b: &[u32]) -> usize {
+    a.iter().zip(b).take_while(|(x, y)| x == y).count()
+}
+
+impl Engine for CandleEngine {
+    fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+
+    fn generate(
+        &mut self,
+        requests: &[GenerateRequest],
+        sink: &mut GenerateSink<'_>,
+    ) -> Result<(), EngineError> {
+        for (index, request) in requests.iter().enumerate() {
+            // No prefix is shared here: the time to the first token would depend on what ran before.
+            let result = self.continue_prompt(request);
+            if let ControlFlow::Break(()) = sink(index, result) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn score(
+        &mut self,
+        requests: &[ScoreRequest],
+        sink: &mut ScoreSink<'_>,
+    ) -> Result<(), EngineError> {
+        // Neighbours in this order share the longest prefixes; a shared prefix changes no bit of a score.
+        let mut order: Vec<usize> = (0..requests.len()).collect();
+        order.sort_by(|&a, &b| {
+            let key = |i: usize| requests[i].context.iter().chain(&requests[i].continuation);
+            key(a).cmp(key(b))
+        });
+        for index in order {
+            let result = self.score_one(&requests[index]);
+            if let ControlFlow::Break(()) = sink(index, result) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn peak_memory(&self) -> Option<Bytes> {
+        (self.peak_memory)()
+    }
+}
+
+/// Rows of activations held at once; the memory estimate uses it.
+pub const PREFILL_CHUNK: usize = CHUNK_ROWS;
