@@ -1,0 +1,81 @@
+//! Which ids end a generation.
+//!
+//! The union of the ids a file declares (`eos`, `eot`, `eom`) and of the tokens whose text is known to end a turn. The text list is
+//! needed because many GGUF files declare one ending token where the model uses two. Fill-in-the-middle tokens, which llama.cpp adds, are
+//! left out: they occur in no prompt of this program.
+
+use super::TokenizerError;
+use super::vocabulary::{TokenKind, Vocabulary};
+use crate::modelfile::GgufHeader;
+use std::collections::BTreeSet;
+
+const DECLARED: [&str; 3] = [
+    "tokenizer.ggml.eos_token_id",
+    "tokenizer.ggml.eot_token_id",
+    "tokenizer.ggml.eom_token_id",
+];
+
+/// Texts that end a turn or a document in every vocabulary that has them.
+const ENDINGS: &[&str] = &[
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<|flush|>",
+    "<|calls|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "<|eom_id|>",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "<|end_of_text|>",
+    "<end_of_utterance>",
+    "<eos>",
+    "<turn|>",
+    "<|tool_response>",
+    "<｜end▁of▁sentence｜>",
+    "[e~[",
+];
+
+/// Ends a document in many vocabularies and is an HTML tag in others (Gemma): counts only as a control token.
+const ENDING_IF_CONTROL: &str = "</s>";
+
+/// A token that does not end a generation when all of the others exist.
+const EXCEPTIONS: &[(&str, &[&str])] = &[
+    ("<|end|>", &["<|return|>", "<|call|>"]),
+    ("<|end|>", &["<|call|>", "<|flush|>"]),
+    ("<|end|>", &["<|calls|>", "<|flush|>"]),
+    ("</s>", &["<|tool_response>"]),
+];
+
+/// The ids in ascending order.
+pub(super) fn ending_ids(
+    header: &GgufHeader,
+    vocabulary: &Vocabulary<'_>,
+) -> Result<Vec<u32>, TokenizerError> {
+    let mut ids: BTreeSet<u32> = ENDINGS
+        .iter()
+        .filter_map(|text| vocabulary.id(text))
+        .collect();
+    let html_or_end = vocabulary.id(ENDING_IF_CONTROL);
+    ids.extend(html_or_end.filter(|&id| vocabulary.kind(id) == TokenKind::Control));
+    for key in DECLARED {
+        ids.extend(vocabulary.declared_id(header, key)?);
+    }
+    let ends = |text: &&str| vocabulary.id(text).is_some_and(|id| ids.contains(&id));
+    let excepted: Vec<u32> = EXCEPTIONS
+        .iter()
+        .filter(|(_, others)| others.iter().all(&ends))
+        .filter_map(|(text, _)| vocabulary.id(text))
+        .collect();
+    ids.retain(|id| !excepted.contains(id));
+    Ok(ids.into_iter().collect())
+}
+
+/// True for texts that end a generation whatever type a converter gave them; such a token is control.
+pub(super) fn is_ending_text(text: &str) -> bool {
+    ENDINGS.contains(&text)
+}

@@ -1,0 +1,160 @@
+//! Finding tokens that are matched as a whole before the rest of a text is encoded.
+//!
+//! User-defined tokens are always matched, control tokens only when asked for. At every position the longest token wins, and positions go
+//! from left to right.
+
+use std::collections::HashMap;
+
+/// A part of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fragment<'t> {
+    /// Text between tokens; never empty.
+    Text(&'t str),
+    /// A token matched as a whole.
+    Token(u32),
+}
+
+#[derive(Default)]
+pub(super) struct SpecialTokens {
+    /// Id and whether it is a control token, by text.
+    by_text: HashMap<Box<str>, (u32, bool)>,
+    /// Lengths of the texts that begin with a byte, longest first.
+    lengths: Vec<Vec<usize>>,
+    /// Texts of control tokens, sorted.
+    control: Vec<Box<str>>,
+}
+
+impl SpecialTokens {
+    pub(super) fn new<'t>(tokens: impl IntoIterator<Item = (&'t str, u32, bool)>) -> Self {
+        let mut special = Self {
+            by_text: HashMap::new(),
+            lengths: vec![Vec::new(); 256],
+            control: Vec::new(),
+        };
+        for (text, id, control) in tokens {
+            let Some(&first) = text.as_bytes().first() else {
+                continue;
+            };
+            let lengths = &mut special.lengths[usize::from(first)];
+            if let Err(place) = lengths.binary_search_by(|l| text.len().cmp(l)) {
+                lengths.insert(place, text.len());
+            }
+            special.by_text.insert(text.into(), (id, control));
+            if control {
+                special.control.push(text.into());
+            }
+        }
+        special.control.sort_unstable();
+        special
+    }
+
+    /// The longest token at the start of `rest`, with its length.
+    fn at_start(&self, rest: &str, control: bool) -> Option<(u32, usize)> {
+        let lengths = self.lengths.get(usize::from(*rest.as_bytes().first()?))?;
+        lengths.iter().find_map(|&length| {
+            let &(id, is_control) = self.by_text.get(rest.get(..length)?)?;
+            (control || !is_control).then_some((id, length))
+        })
+    }
+
+    /// Cuts `text` at its tokens; control tokens count only when `control` is set.
+    pub(super) fn partition<'t>(&self, text: &'t str, control: bool) -> Vec<Fragment<'t>> {
+        let mut fragments = Vec::new();
+        let mut plain = 0;
+        let mut at = 0;
+        while at < text.len() {
+            if let Some((id, length)) = self.at_start(&text[at..], control) {
+                if plain < at {
+                    fragments.push(Fragment::Text(&text[plain..at]));
+                }
+                fragments.push(Fragment::Token(id));
+                at += length;
+                plain = at;
+            } else {
+                at += text[at..].chars().next().map_or(1, char::len_utf8);
+            }
+        }
+        if plain < text.len() {
+            fragments.push(Fragment::Text(&text[plain..]));
+        }
+        fragments
+    }
+
+    /// Puts `mark` behind the first character of everything in `content` that could become a control token: whole texts of control tokens
+    /// and an end that another text could complete to one.
+    pub(super) fn disarm(&self, content: &str, mark: char) -> String {
+        let mut out = String::with_capacity(content.len());
+        for (at, c) in content.char_indices() {
+            out.push(c);
+            if self.begins_control(&content[at..]) {
+                out.push(mark);
+            }
+        }
+        out
+    }
+
+    /// True when `rest` begins with a control token or is the beginning of one.
+    fn begins_control(&self, rest: &str) -> bool {
+        let Some(lengths) = rest
+            .as_bytes()
+            .first()
+            .and_then(|&b| self.lengths.get(usize::from(b)))
+        else {
+            return false;
+        };
+        let whole = |&length: &usize| {
+            let found = rest.get(..length).and_then(|text| self.by_text.get(text));
+            found.is_some_and(|&(_, control)| control)
+        };
+        // The end of a content is short; only there a beginning counts.
+        let longest = lengths.first().copied().unwrap_or(0);
+        lengths.iter().any(whole) || (rest.len() < longest && self.is_start_of_control(rest))
+    }
+
+    fn is_start_of_control(&self, rest: &str) -> bool {
+        let place = self.control.partition_point(|text| &**text < rest);
+        self.control
+            .get(place)
+            .is_some_and(|text| text.starts_with(rest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens() -> SpecialTokens {
+        SpecialTokens::new([
+            ("<a>", 1, true),
+            ("<a>b", 2, false),
+            ("\n\n", 3, false),
+            ("\n", 4, false),
+            ("<ä|>", 5, true),
+        ])
+    }
+
+    #[test]
+    fn the_longest_token_wins_and_control_tokens_need_asking() {
+        use Fragment::{Text, Token};
+        let t = tokens();
+        assert_eq!(
+            t.partition("x<a>b\n\n\ny<a>", false),
+            [Text("x"), Token(2), Token(3), Token(4), Text("y<a>")]
+        );
+        assert_eq!(
+            t.partition("<a><a>bé<ä|>", true),
+            [Token(1), Token(2), Text("é"), Token(5)]
+        );
+        assert!(t.partition("", true).is_empty());
+        assert_eq!(SpecialTokens::new([]).partition("<a>", true), [Text("<a>")]);
+    }
+
+    #[test]
+    fn disarmed_text_holds_no_control_token_and_completes_to_none() {
+        let t = tokens();
+        assert_eq!(t.disarm("no <b> here\n", '#'), "no <b> here\n");
+        assert_eq!(t.disarm("x<a>y", '#'), "x<#a>y");
+        assert_eq!(t.disarm("x <ä", '#'), "x <#ä");
+        assert_eq!(t.disarm("1 <", '#'), "1 <#");
+    }
+}

@@ -1,0 +1,168 @@
+use super::*;
+use crate::record::Role;
+use serde_json::Value as Json;
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_790_000_000).unwrap()
+}
+
+fn variables() -> Variables {
+    Variables {
+        bos_token: Some("<s>".to_owned()),
+        eos_token: Some("</s>".to_owned()),
+        ..Variables::default()
+    }
+}
+
+fn messages(json: &Json) -> Vec<Message> {
+    let message = |m: &Json| Message {
+        role: match m["role"].as_str().unwrap() {
+            "system" => Role::System,
+            "user" => Role::User,
+            _ => Role::Assistant,
+        },
+        content: m["content"].as_str().unwrap().to_owned(),
+    };
+    json.as_array().unwrap().iter().map(message).collect()
+}
+
+fn render(source: &str, messages: &[Message]) -> Result<String, TokenizerError> {
+    ChatTemplate::new(source, variables(), now())?.render(messages)
+}
+
+fn hello() -> Vec<Message> {
+    vec![Message {
+        role: Role::User,
+        content: "Hello".to_owned(),
+    }]
+}
+
+#[test]
+fn renders_as_jinja2() {
+    let golden: Json =
+        serde_json::from_str(include_str!("../../../tests/golden/templates.json")).unwrap();
+    let conversations = &golden["conversations"];
+    let mut wrong = Vec::new();
+    let mut cases = 0;
+    for template in golden["templates"].as_array().unwrap() {
+        let (name, source) = (&template["name"], template["source"].as_str().unwrap());
+        for (conversation, expected) in template["results"].as_object().unwrap() {
+            let found = render(source, &messages(&conversations[conversation]));
+            let same = match &found {
+                Ok(text) => expected["text"] == text.as_str(),
+                Err(TokenizerError::TemplateRefused { message }) => {
+                    expected["refused"] == message.as_str()
+                }
+                Err(_) => expected["failed"] == true,
+            };
+            cases += 1;
+            if !same {
+                wrong.push(format!(
+                    "{name} {conversation}:\n  expected {expected}\n  found    {found:?}"
+                ));
+            }
+        }
+    }
+    assert!(cases >= 80, "{cases}");
+    assert!(
+        wrong.is_empty(),
+        "{} of {cases}\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn time_is_injected() {
+    assert_eq!(
+        render("{{ strftime_now('%Y-%m-%d %H:%M') }}", &hello()).unwrap(),
+        "2026-09-21 14:13"
+    );
+    assert!(matches!(
+        render("{{ strftime_now('%!') }}", &hello()),
+        Err(TokenizerError::TemplateFailed { .. })
+    ));
+}
+
+#[test]
+fn string_formatting_by_percent_fails_loudly() {
+    let e = render("\n{{ '%s' % 'x' }}", &hello())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        e.starts_with("the chat template failed at line 2: invalid operation: "),
+        "{e}"
+    );
+}
+
+#[test]
+fn refusals_and_failures_are_told_apart() {
+    let refused = render("{{ raise_exception('no ' ~ messages[0].role) }}", &hello()).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the chat template refused the conversation: no user"
+    );
+    assert!(refused.hint().is_some());
+    let e = render("{{ nothing.attribute }}", &hello())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        e.starts_with("the chat template failed at line 1: undefined value"),
+        "{e}"
+    );
+    let e = render("a\n{% if %}", &hello()).unwrap_err().to_string();
+    assert!(
+        e.starts_with("the chat template is invalid at line 2: syntax error: "),
+        "{e}"
+    );
+}
+
+#[test]
+fn hostile_templates_are_errors() {
+    let e = render(&" ".repeat(MAX_SOURCE_BYTES + 1), &hello())
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        e,
+        "the chat template has 1048577 bytes, above the limit of 1048576 bytes"
+    );
+    let endless =
+        "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}";
+    let e = render(endless, &hello()).unwrap_err().to_string();
+    assert_eq!(e, "the chat template used more than 1000000 steps");
+    let flood = "{% set s = 'x' * 1000000 %}{% for i in range(1000) %}{{ s }}{% endfor %}";
+    let e = render(flood, &hello()).unwrap_err().to_string();
+    assert_eq!(e, "the chat template wrote more than 67108864 bytes");
+    let nested_source = format!(
+        "{}{}",
+        "{% if true %}".repeat(20_000),
+        "{% endif %}".repeat(20_000)
+    );
+    assert!(matches!(
+        render(&nested_source, &hello()),
+        Err(TokenizerError::TemplateSyntax { .. })
+    ));
+    let recursive = "{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}";
+    assert!(matches!(
+        render(recursive, &hello()),
+        Err(TokenizerError::TemplateFailed { .. })
+    ));
+    let nested_value = "{% set ns = namespace(x=[]) %}{% for i in range(100000) %}{% set ns.x = [ns.x] %}{% endfor %}";
+    let printed = format!("{nested_value}{{{{ ns.x }}}}");
+    assert!(matches!(
+        render(&printed, &hello()),
+        Err(TokenizerError::TemplateFailed { .. } | TokenizerError::TemplateSteps { .. })
+    ));
+    assert!(render(nested_value, &hello()).is_ok_and(|text| text.is_empty()));
+}
+
+#[test]
+fn a_panic_of_the_engine_is_an_error() {
+    let e = apart::<()>(|| panic!("made for this test"))
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        e,
+        "the chat template failed at line 0: the template engine panicked"
+    );
+}
