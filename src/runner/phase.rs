@@ -1,0 +1,316 @@
+//! All outstanding questions of one loaded model.
+
+use super::execute::{Question, Recorder};
+use super::sample::{self, Submitted};
+use super::{Control, LoadedHost};
+use crate::clock;
+use crate::engine::{DecodingParams, EngineError, GenerateRequest, RawGeneration};
+use crate::record::{Digest, Failure, FailureKind, RunEventKind, SampleRecord, SinkError};
+use crate::suite::Quality;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+
+/// Questions handed to the engine at once. Far above what a scheduler can use; it bounds the prompts held in memory.
+const AT_ONCE: usize = 2_048;
+
+/// How the questions of a model ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Every one has a record.
+    Complete,
+    /// The user stopped the run.
+    Cancelled,
+    /// The model was given up, and why.
+    Stopped(String),
+}
+
+/// One model at work.
+pub(super) struct Phase<'p, 's> {
+    model: &'p Digest,
+    host: &'p mut LoadedHost,
+    recorder: &'p mut Recorder<'s>,
+    quality: &'p Quality,
+    control: &'p Control,
+    /// Failures of the engine since the last answer.
+    in_a_row: u32,
+}
+
+/// Prompts of a batch of questions: submitted to the engine, or failed before.
+struct Batch<'b, 'q> {
+    questions: &'b [&'b Question<'q>],
+    requests: Vec<GenerateRequest>,
+    /// For each request, the index of its question.
+    of_request: Vec<usize>,
+    submitted: Vec<Submitted>,
+    /// Questions that failed before they were submitted and are not recorded yet.
+    refused: BTreeMap<usize, Failure>,
+}
+
+impl<'p, 's> Phase<'p, 's> {
+    pub(super) fn new(
+        model: &'p Digest,
+        host: &'p mut LoadedHost,
+        recorder: &'p mut Recorder<'s>,
+        quality: &'p Quality,
+        control: &'p Control,
+    ) -> Self {
+        Self {
+            model,
+            host,
+            recorder,
+            quality,
+            control,
+            in_a_row: 0,
+        }
+    }
+
+    pub(super) fn run(&mut self, outstanding: &[&Question<'_>]) -> Result<Ended, SinkError> {
+        for questions in outstanding.chunks(AT_ONCE) {
+            let batch = self.prepare(questions);
+            if let Some(ended) = self.ask(batch)? {
+                return Ok(ended);
+            }
+        }
+        Ok(Ended::Complete)
+    }
+
+    /// Renders and tokenises, taking the time of each prompt.
+    fn prepare<'b, 'q>(&self, questions: &'b [&'b Question<'q>]) -> Batch<'b, 'q> {
+        let codec = &self.host.codec;
+        let mut batch = Batch {
+            questions,
+            requests: Vec::new(),
+            of_request: Vec::new(),
+            submitted: Vec::new(),
+            refused: BTreeMap::new(),
+        };
+        for (index, question) in questions.iter().enumerate() {
+            let begin = clock::now();
+            let prompt = codec.prompt(&question.messages);
+            let tokenize = begin.elapsed();
+            match prompt {
+                Ok(prompt) => {
+                    batch.submitted.push(Submitted::new(&prompt.ids, tokenize));
+                    batch.of_request.push(index);
+                    batch.requests.push(self.request(question, prompt.ids));
+                }
+                Err(error) => {
+                    batch.refused.insert(index, sample::prompt_failure(&error));
+                }
+            }
+        }
+        batch
+    }
+
+    fn request(&self, question: &Question<'_>, ids: Vec<u32>) -> GenerateRequest {
+        let decoding = &question.task.decoding;
+        let own = decoding.stop.iter().map(String::as_str);
+        let stops = own.chain(self.host.codec.default_stops().iter().copied());
+        GenerateRequest {
+            ids,
+            max_tokens: decoding.max_tokens,
+            decoding: DecodingParams {
+                temperature: decoding.temperature,
+                top_k: decoding.top_k,
+                top_p: decoding.top_p,
+                min_p: decoding.min_p,
+                seed: question.item.seed,
+            },
+            eos: self.host.codec.eos_ids().to_vec(),
+            stop: stops.map(|s| s.as_bytes().to_vec()).collect(),
+            logprobs: false,
+            timeout: self.control.timeout,
+        }
+    }
+
+    /// Asks a batch; `None` when every question has a record.
+    fn ask(&mut self, batch: Batch<'_, '_>) -> Result<Option<Ended>, SinkError> {
+        let codec = self.host.codec.clone();
+        let mut work = Work {
+            phase_model: self.model,
+            recorder: self.recorder,
+            quality: self.quality,
+            control: self.control,
+            in_a_row: &mut self.in_a_row,
+            refused: batch.refused,
+            questions: batch.questions,
+            reported: vec![false; batch.requests.len()],
+            ended: None,
+            broken: None,
+        };
+        if work.begin(&batch.of_request).is_break() {
+            return work.outcome();
+        }
+        let ran = self
+            .host
+            .engine
+            .generate(&batch.requests, &mut |n, result| {
+                let (Some(&index), Some(prompt)) =
+                    (batch.of_request.get(n), batch.submitted.get(n))
+                else {
+                    return ControlFlow::Continue(());
+                };
+                if std::mem::replace(&mut work.reported[n], true) {
+                    return ControlFlow::Continue(());
+                }
+                let record = work.judge(codec.as_ref(), index, prompt, result);
+                work.finish(record, &batch.of_request)
+            });
+        if let Err(error) = ran
+            && work.left()
+            && work.ended.is_none()
+            && work.broken.is_none()
+        {
+            work.ended = Some(Ended::Stopped(sample::with_causes(&error)));
+        }
+        work.close(&batch.of_request);
+        work.outcome()
+    }
+}
+
+/// A batch while the engine works on it.
+struct Work<'w, 's, 'q> {
+    phase_model: &'w Digest,
+    recorder: &'w mut Recorder<'s>,
+    quality: &'w Quality,
+    control: &'w Control,
+    in_a_row: &'w mut u32,
+    refused: BTreeMap<usize, Failure>,
+    questions: &'w [&'w Question<'q>],
+    reported: Vec<bool>,
+    ended: Option<Ended>,
+    /// The sink failed: nothing more is emitted.
+    broken: Option<SinkError>,
+}
+
+impl Work<'_, '_, '_> {
+    fn outcome(self) -> Result<Option<Ended>, SinkError> {
+        match self.broken {
+            Some(error) => Err(error),
+            None => Ok(self.ended),
+        }
+    }
+
+    /// Whether a question of this batch has no record yet.
+    fn left(&self) -> bool {
+        self.reported.contains(&false) || !self.refused.is_empty()
+    }
+
+    fn judge(
+        &self,
+        codec: &dyn crate::tokenizer::Codec,
+        index: usize,
+        prompt: &Submitted,
+        result: Result<RawGeneration, EngineError>,
+    ) -> SampleRecord {
+        let question = self.questions[index];
+        let generation = result
+            .map_err(|e| sample::engine_failure(&e))
+            .and_then(|raw| sample::generation(codec, prompt, raw, self.control.timeout));
+        match generation {
+            Ok(g) => sample::answered(question, self.phase_model, self.quality, g),
+            Err(failure) => sample::failed(question, self.phase_model, failure),
+        }
+    }
+
+    /// Records the questions refused before the first request, and announces that one.
+    fn begin(&mut self, of_request: &[usize]) -> ControlFlow<()> {
+        if self.control.cancel.load(Ordering::Relaxed) {
+            self.ended = Some(Ended::Cancelled);
+            return ControlFlow::Break(());
+        }
+        self.announce(of_request)
+    }
+
+    /// Announces the next question of the engine, after the refused ones before it have their records: so the order of records is that of the plan.
+    fn announce(&mut self, of_request: &[usize]) -> ControlFlow<()> {
+        let next = self.reported.iter().position(|done| !done);
+        let next = next.and_then(|n| of_request.get(n).copied());
+        while let Some((&index, _)) = self.refused.first_key_value() {
+            if next.is_some_and(|n| n < index) {
+                break;
+            }
+            let Some(failure) = self.refused.remove(&index) else {
+                break;
+            };
+            let record = sample::failed(self.questions[index], self.phase_model, failure);
+            self.started(index)?;
+            self.save(record)?;
+        }
+        next.map_or(ControlFlow::Continue(()), |index| self.started(index))
+    }
+
+    fn started(&mut self, index: usize) -> ControlFlow<()> {
+        let key = self.questions[index].item.key(self.phase_model);
+        self.emit(RunEventKind::SampleStarted { key })
+    }
+
+    /// Records an answer, then decides whether to go on.
+    fn finish(&mut self, record: SampleRecord, of_request: &[usize]) -> ControlFlow<()> {
+        let failure = record.failure.as_ref().map(|f| (f.kind, f.message.clone()));
+        self.save(record)?;
+        let left = self.left();
+        match failure {
+            Some((kind, message)) if sample::blames_engine(kind) => {
+                *self.in_a_row += 1;
+                let limit = self.control.max_consecutive_failures;
+                if left && limit.is_some_and(|limit| *self.in_a_row >= limit) {
+                    let n = *self.in_a_row;
+                    self.ended = Some(Ended::Stopped(format!(
+                        "{n} samples failed in a row, the last with: {message}"
+                    )));
+                }
+            }
+            Some(_) => {}
+            None => *self.in_a_row = 0,
+        }
+        if self.ended.is_none() && left && self.control.cancel.load(Ordering::Relaxed) {
+            self.ended = Some(Ended::Cancelled);
+        }
+        if self.ended.is_some() {
+            return ControlFlow::Break(());
+        }
+        self.announce(of_request)
+    }
+
+    /// After the engine returned: a request it forgot is a failure of the engine.
+    fn close(&mut self, of_request: &[usize]) {
+        while self.ended.is_none() && self.broken.is_none() {
+            let Some(n) = self.reported.iter().position(|done| !done) else {
+                return;
+            };
+            self.reported[n] = true;
+            let failure = Failure {
+                kind: FailureKind::Engine,
+                message: "the engine reported no result".to_owned(),
+            };
+            let index = of_request[n];
+            let record = sample::failed(self.questions[index], self.phase_model, failure);
+            if self.finish(record, of_request).is_break() {
+                return;
+            }
+        }
+    }
+
+    fn save(&mut self, mut record: SampleRecord) -> ControlFlow<()> {
+        record.sequence = self.recorder.recorded;
+        let failed = record.failure.is_some();
+        self.emit(RunEventKind::SampleFinished {
+            record: Box::new(record),
+        })?;
+        self.recorder.recorded += 1;
+        self.recorder.failed += u64::from(failed);
+        ControlFlow::Continue(())
+    }
+
+    fn emit(&mut self, kind: RunEventKind) -> ControlFlow<()> {
+        match self.recorder.emit(kind) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.broken = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! From what an engine produced to the record of a sample.
+
+use super::execute::Question;
+use crate::engine::{EngineError, RawGeneration};
+use crate::record::{
+    Digest, Failure, FailureKind, Finish, Generation, Outcome, SampleRecord, SampleScore, Timing,
+};
+use crate::scorer;
+use crate::suite::Quality;
+use crate::tokenizer::{Codec, TokenizerError};
+use std::time::Duration;
+
+/// A prompt that was handed to the engine.
+pub(super) struct Submitted {
+    pub(super) tokens: u32,
+    pub(super) digest: Digest,
+    pub(super) tokenize: Duration,
+}
+
+impl Submitted {
+    pub(super) fn new(ids: &[u32], tokenize: Duration) -> Self {
+        let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
+        Self {
+            tokens: u32::try_from(ids.len()).unwrap_or(u32::MAX),
+            digest: Digest::of(&bytes),
+            tokenize,
+        }
+    }
+}
+
+/// The generation, or the failure when the time limit ran out before the first token.
+pub(super) fn generation(
+    codec: &dyn Codec,
+    prompt: &Submitted,
+    raw: RawGeneration,
+    timeout: Option<Duration>,
+) -> Result<Generation, Failure> {
+    if raw.ids.is_empty() && raw.finish == Finish::Timeout {
+        let limit = timeout.unwrap_or(raw.prefill).as_secs_f64();
+        return Err(Failure {
+            kind: FailureKind::Timeout,
+            message: format!("no token within {limit} s"),
+        });
+    }
+    let token_at: Vec<Duration> = raw.token_at.iter().map(|t| prompt.tokenize + *t).collect();
+    Ok(Generation {
+        completion: completion(codec, &raw.ids, &raw.finish),
+        prompt_tokens: prompt.tokens,
+        prompt_digest: prompt.digest.clone(),
+        timing: Timing {
+            tokenize: prompt.tokenize,
+            prefill: Some(raw.prefill),
+            total: token_at
+                .last()
+                .copied()
+                .unwrap_or(prompt.tokenize + raw.prefill),
+            token_at,
+        },
+        token_ids: raw.ids,
+        finish: raw.finish,
+        logprobs: raw.logprobs,
+    })
+}
+
+/// The text without the id that ended it and without the stop string and what came with it in the same token.
+fn completion(codec: &dyn Codec, ids: &[u32], finish: &Finish) -> String {
+    let ids = match (finish, ids) {
+        (Finish::Eos(eos), [rest @ .., last]) if last == eos => rest,
+        _ => ids,
+    };
+    let mut text = codec.decode(ids);
+    if let Finish::Stop(stop) = finish
+        && let Some(at) = text.find(stop)
+    {
+        text.truncate(at);
+    }
+    text
+}
+
+/// The record of a question that was answered.
+pub(super) fn answered(
+    question: &Question<'_>,
+    model: &Digest,
+    quality: &Quality,
+    generation: Generation,
+) -> SampleRecord {
+    let score = scorer::score(
+        quality,
+        question.sample,
+        &generation.completion,
+        &generation.finish,
+    );
+    SampleRecord {
+        generation: Some(generation),
+        failure: None,
+        score,
+        ..empty(question, model)
+    }
+}
+
+/// The record of a question that was not: 0 out of 10, because a model that does not answer does not help.
+pub(super) fn failed(question: &Question<'_>, model: &Digest, failure: Failure) -> SampleRecord {
+    let mut record = empty(question, model);
+    record.score.outcome = outcome(failure.kind);
+    record.failure = Some(failure);
+    record
+}
+
+fn empty(question: &Question<'_>, model: &Digest) -> SampleRecord {
+    SampleRecord {
+        key: question.item.key(model),
+        content: question.item.content.clone(),
+        difficulty: question.sample.difficulty.as_str().to_owned(),
+        sequence: 0,
+        messages: question.messages.clone(),
+        generation: None,
+        failure: None,
+        score: SampleScore {
+            outcome: Outcome::Error,
+            passed: Some(false),
+            score: Some(0.0),
+            components: Vec::new(),
+            checks: Vec::new(),
+        },
+    }
+}
+
+fn outcome(kind: FailureKind) -> Outcome {
+    match kind {
+        FailureKind::TemplateRefused => Outcome::TemplateRefused,
+        FailureKind::Timeout => Outcome::Timeout,
+        FailureKind::PromptTooLong
+        | FailureKind::Engine
+        | FailureKind::NotANumber
+        | FailureKind::OutOfMemory
+        | FailureKind::Crash => Outcome::Error,
+    }
+}
+
+/// Whether a failure says that the engine may be broken, so that the next samples would fail too.
+pub(super) fn blames_engine(kind: FailureKind) -> bool {
+    !matches!(
+        kind,
+        FailureKind::TemplateRefused | FailureKind::PromptTooLong
+    )
+}
+
+pub(super) fn engine_failure(error: &EngineError) -> Failure {
+    Failure {
+        kind: error.failure_kind(),
+        message: with_causes(error),
+    }
+}
+
+pub(super) fn prompt_failure(error: &TokenizerError) -> Failure {
+    let kind = match error {
+        TokenizerError::TextTooLong { .. } => FailureKind::PromptTooLong,
+        _ => FailureKind::TemplateRefused,
+    };
+    Failure {
+        kind,
+        message: with_causes(error),
+    }
+}
+
+/// An error and what caused it, in one line.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,7 @@
+//! Tests of the store: what is written is what is read.
+
+mod build;
+mod errors;
+mod faults;
+mod roundtrip;
+mod views;
