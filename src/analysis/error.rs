@@ -1,0 +1,147 @@
+//! Errors of the analysis.
+
+/// Why an analysis could not be made, or does not agree with the raw rows.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum AnalysisError {
+    /// The confidence level is not a share.
+    #[error("confidence level is `{level}` but must be above 0 and below 1")]
+    BadLevel {
+        /// What was given.
+        level: f64,
+    },
+    /// The run has no measured model with this name or id.
+    #[error("model `{name}` is not in run `{run}`{}", did_you_mean(nearest.as_deref()))]
+    UnknownModel {
+        /// What was asked for.
+        name: String,
+        /// The run.
+        run: String,
+        /// The most similar name, when one is similar.
+        nearest: Option<String>,
+        /// Every name there is, sorted.
+        valid: Vec<String>,
+    },
+    /// A name stands for several models of the run.
+    #[error("model `{name}` stands for {count} models of run `{run}`")]
+    AmbiguousModel {
+        /// What was asked for.
+        name: String,
+        /// The run.
+        run: String,
+        /// Models with that name.
+        count: usize,
+    },
+    /// Two models have no prompt in common.
+    #[error(
+        "`{a}` and `{b}` have no prompt in common: {prompts_a} and {prompts_b} prompts, none with the same content"
+    )]
+    NothingInCommon {
+        /// One model.
+        a: String,
+        /// The other.
+        b: String,
+        /// Prompts of the one.
+        prompts_a: usize,
+        /// Prompts of the other.
+        prompts_b: usize,
+    },
+    /// A reported number is not what the raw rows give.
+    #[error("`{metric}` of `{model}` is reported as {reported} but the raw rows give {recomputed}")]
+    Differs {
+        /// Model.
+        model: String,
+        /// Metric, or count.
+        metric: String,
+        /// In the report.
+        reported: String,
+        /// From the raw rows.
+        recomputed: String,
+    },
+}
+
+impl AnalysisError {
+    /// One thing the user can do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownModel { valid, .. } if !valid.is_empty() => {
+                Some(format!("the models of the run are {}", valid.join(", ")))
+            }
+            Self::AmbiguousModel { .. } => {
+                Some("use the first digits of the model's id, which `--json` shows".to_owned())
+            }
+            Self::NothingInCommon { .. } => {
+                Some("compare runs of the same suite with the same decoding settings".to_owned())
+            }
+            Self::Differs { .. } => Some(
+                "the report was made by another version of evalh, or the database was changed"
+                    .to_owned(),
+            ),
+            Self::UnknownModel { .. } | Self::BadLevel { .. } => None,
+        }
+    }
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variant_has_its_text_and_hint() {
+        let cases = [
+            (
+                AnalysisError::BadLevel { level: 95.0 },
+                "confidence level is `95` but must be above 0 and below 1",
+                None,
+            ),
+            (
+                AnalysisError::UnknownModel {
+                    name: "gema".to_owned(),
+                    run: "r1".to_owned(),
+                    nearest: Some("gemma".to_owned()),
+                    valid: vec!["gemma".to_owned(), "qwen".to_owned()],
+                },
+                "model `gema` is not in run `r1`; did you mean `gemma`?",
+                Some("the models of the run are gemma, qwen"),
+            ),
+            (
+                AnalysisError::AmbiguousModel {
+                    name: "m".to_owned(),
+                    run: "r1".to_owned(),
+                    count: 2,
+                },
+                "model `m` stands for 2 models of run `r1`",
+                Some("use the first digits of the model's id, which `--json` shows"),
+            ),
+            (
+                AnalysisError::NothingInCommon {
+                    a: "a".to_owned(),
+                    b: "b".to_owned(),
+                    prompts_a: 3,
+                    prompts_b: 4,
+                },
+                "`a` and `b` have no prompt in common: 3 and 4 prompts, none with the same content",
+                Some("compare runs of the same suite with the same decoding settings"),
+            ),
+            (
+                AnalysisError::Differs {
+                    model: "m".to_owned(),
+                    metric: "score".to_owned(),
+                    reported: "7".to_owned(),
+                    recomputed: "6".to_owned(),
+                },
+                "`score` of `m` is reported as 7 but the raw rows give 6",
+                Some(
+                    "the report was made by another version of evalh, or the database was changed",
+                ),
+            ),
+        ];
+        for (error, text, hint) in cases {
+            assert_eq!(error.to_string(), text);
+            assert_eq!(error.hint().as_deref(), hint);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Stored runs to report models: estimates, comparisons, costs, warnings.
+//!
+//! In: a [`RunRecord`](crate::record::RunRecord), a price card and [`AnalysisOptions`]. Out: a [`ReportModel`], which every renderer
+//! prints without computing anything.
+//!
+//! What it does not know: the database, the engine, output formats, the clock (today's date is an option).
+//!
+//! Invariants:
+//! * The result depends on nothing but its arguments, and not on the order of the samples.
+//! * Every metric of the catalogue is in the result, measured or with the reason why not.
+//! * The unit of analysis is the prompt: samples with the same content are replicates of one prompt.
+//! * A failed sample counts in every denominator that is shown; a sample evalh could not score is counted as unscored, never as zero.
+//!
+//! Methods: `docs/statistics.md`; definitions: `docs/metrics.md`.
+
+mod analyse;
+mod costs;
+mod dataset;
+mod error;
+mod estimate;
+mod fit;
+mod model;
+mod options;
+mod pairs;
+mod quality;
+mod reliability;
+mod resources;
+mod rows;
+mod slices;
+mod speed;
+#[cfg(test)]
+pub(crate) mod testkit;
+#[cfg(test)]
+mod tests;
+mod value;
+mod verify;
+mod warning;
+
+pub use crate::cost::{BreakEven, LocalCost, PriceCard, Scenario};
+pub use crate::stats::Interval;
+pub use analyse::analyse;
+pub use error::AnalysisError;
+pub use model::{
+    ComparisonReport, CostReport, Figure, FitReport, ModelFit, ModelReport, NextStep, PairReport,
+    ReportModel, Role, SampleReport, Scale, SkippedModel, SliceReport, SloReport, Tally,
+    TestReport, Together, Verdict, VersusReport,
+};
+pub use options::{AnalysisOptions, Slo, SloTarget};
+pub use pairs::{Side, compare};
+pub use rows::verify_rows;
+pub use value::{Absence, Measured, Value};
+pub use verify::verify;
+pub use warning::Warning;

@@ -1,0 +1,497 @@
+//! Two models on the prompts both have answered.
+//!
+//! Prompts are joined by content, so that runs, sessions and samples renamed since compare as long as they ask the same. Differences are
+//! paired; with one epoch pass rates use McNemar's mid-p and Tango's interval, with several the paired t on prompt means. Times use the
+//! paired t on logarithms. p-values are corrected over all pairs: Holm for the primary metric and, apart, for the secondary ones;
+//! Benjamini-Hochberg for the exploratory ones.
+
+use super::analyse::role_of;
+use super::dataset::ModelData;
+use super::error::AnalysisError;
+use super::estimate::method_id;
+use super::model::{ComparisonReport, PairReport, Role, Scale, TestReport, Verdict};
+use super::options::AnalysisOptions;
+use super::quality;
+use super::value::{Absence, Measured, Value};
+use crate::metric::{self, Direction, Metric};
+use crate::record::{Digest, ModelRecord, RunRecord, SampleRecord};
+use crate::stats::paired_binary::{self, PairedTable};
+use crate::stats::power::{self, Errors};
+use crate::stats::{Comparison, Interval, Method, NotEstimable, Test};
+use crate::stats::{dist, multi, paired};
+use std::collections::BTreeMap;
+
+/// Below this many prompts no verdict is given, whatever the p-value.
+const LEAST_PROMPTS: usize = 6;
+
+/// Id of the interval of a ratio.
+const LOG_RATIO: &str = "log-ratio-t";
+
+/// One model of one run.
+#[derive(Debug, Clone, Copy)]
+pub struct Side<'a> {
+    /// The run.
+    pub run: &'a RunRecord,
+    /// The model's name, or the first digits of its id.
+    pub model: &'a str,
+}
+
+/// Compares two models, of one run or of two. The first is `a`, position 0; the second is `b`, position 1.
+///
+/// # Errors
+/// When a model is not in its run, its name is ambiguous, or the two have no prompt in common.
+pub fn compare(
+    a: &Side<'_>,
+    b: &Side<'_>,
+    options: &AnalysisOptions,
+) -> Result<PairReport, AnalysisError> {
+    options.check()?;
+    let (left, right) = (
+        ModelData::of(a.run, find(a)?),
+        ModelData::of(b.run, find(b)?),
+    );
+    let primary = super::analyse::primary_of(&a.run.header.suite.primary).0;
+    let pair = raw_pair(0, 1, &left, &right, &mut Planner::new(options.level));
+    if pair.prompts == 0 {
+        return Err(AnalysisError::NothingInCommon {
+            a: a.model.to_owned(),
+            b: b.model.to_owned(),
+            prompts_a: left.prompts.len(),
+            prompts_b: right.prompts.len(),
+        });
+    }
+    let mut reports = finish(vec![pair], primary, options.level);
+    Ok(reports.remove(0))
+}
+
+fn find<'a>(side: &Side<'a>) -> Result<&'a ModelRecord, AnalysisError> {
+    let name = side.model;
+    let by_name = side.run.models.iter().filter(|m| m.planned.name == name);
+    let by_id = side
+        .run
+        .models
+        .iter()
+        .filter(|m| name.len() >= 6 && m.planned.id.as_str().starts_with(name));
+    let found: Vec<&ModelRecord> = by_name.chain(by_id).collect();
+    let run = side.run.header.id.to_string();
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => {
+            let mut valid: Vec<String> = side
+                .run
+                .models
+                .iter()
+                .map(|m| m.planned.name.clone())
+                .collect();
+            valid.sort();
+            valid.dedup();
+            let nearest = valid
+                .iter()
+                .map(|v| (strsim::jaro_winkler(name, v), v))
+                .filter(|(similarity, _)| *similarity > 0.7)
+                .max_by(|x, y| x.0.total_cmp(&y.0))
+                .map(|(_, v)| v.clone());
+            Err(AnalysisError::UnknownModel {
+                name: name.to_owned(),
+                run,
+                nearest,
+                valid,
+            })
+        }
+        many => Err(AnalysisError::AmbiguousModel {
+            name: name.to_owned(),
+            run,
+            count: many.len(),
+        }),
+    }
+}
+
+/// Every pair of models, in their order.
+pub(super) fn all(
+    models: &[&ModelData<'_>],
+    primary: &'static Metric,
+    level: f64,
+) -> Vec<PairReport> {
+    let mut planner = Planner::new(level);
+    let mut raw = Vec::new();
+    for (a, left) in models.iter().enumerate() {
+        for (b, right) in models.iter().enumerate().skip(a + 1) {
+            raw.push(raw_pair(a, b, left, right, &mut planner));
+        }
+    }
+    finish(raw, primary, level)
+}
+
+/// A pair before the p-values are corrected.
+struct RawPair {
+    a: usize,
+    b: usize,
+    prompts: usize,
+    unmatched: usize,
+    comparisons: Vec<RawComparison>,
+}
+
+/// A comparison before its p-value is corrected.
+struct RawComparison {
+    metric: &'static Metric,
+    scale: Scale,
+    value: Value,
+    test: Option<Test>,
+    effect: Option<f64>,
+    needed: Option<f64>,
+    detectable: Option<f64>,
+    better: [u64; 3],
+    prompts: usize,
+}
+
+type Groups<'a> = (&'a [&'a SampleRecord], &'a [&'a SampleRecord]);
+
+fn raw_pair(
+    a: usize,
+    b: usize,
+    left: &ModelData<'_>,
+    right: &ModelData<'_>,
+    planner: &mut Planner,
+) -> RawPair {
+    let (l, r) = (left.prompts.by_content(), right.prompts.by_content());
+    let matched: Vec<(&Digest, Groups<'_>)> = l
+        .iter()
+        .filter_map(|(content, x)| Some((*content, (x.as_slice(), r.get(content)?.as_slice()))))
+        .collect();
+    let groups: Vec<Groups<'_>> = matched.into_iter().map(|(_, g)| g).collect();
+    let per_prompt = |f: &dyn Fn(&SampleRecord) -> Option<f64>| prompt_means(&groups, f);
+    let ttft = |s: &SampleRecord| s.generation.as_ref().and_then(metric::ttft_ms);
+    let e2e = |s: &SampleRecord| s.generation.as_ref().map(metric::e2e_ms);
+    let decode = |s: &SampleRecord| {
+        let time = s
+            .generation
+            .as_ref()
+            .and_then(metric::tpot_ms)
+            .filter(|t| *t > 0.0)?;
+        Some(1e3 / time)
+    };
+    let comparisons = [
+        difference("score", &per_prompt(&|s| s.score.score), planner),
+        passes(&groups, planner),
+        ratio("ttft_ms_mean", &per_prompt(&ttft), planner),
+        ratio("e2e_ms_mean", &per_prompt(&e2e), planner),
+        ratio("decode_tps", &per_prompt(&decode), planner),
+    ];
+    RawPair {
+        a,
+        b,
+        prompts: groups.len(),
+        unmatched: l.len() + r.len() - 2 * groups.len(),
+        comparisons: comparisons.into_iter().flatten().collect(),
+    }
+}
+
+/// Means of both sides for each prompt where both have a value.
+fn prompt_means(
+    groups: &[Groups<'_>],
+    value: &dyn Fn(&SampleRecord) -> Option<f64>,
+) -> (Vec<f64>, Vec<f64>) {
+    let mean = |group: &[&SampleRecord]| {
+        let values: Vec<f64> = group.iter().filter_map(|s| value(s)).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    groups
+        .iter()
+        .filter_map(|(x, y)| Some((mean(x)?, mean(y)?)))
+        .unzip()
+}
+
+fn tally(metric: &Metric, a: &[f64], b: &[f64]) -> [u64; 3] {
+    let mut out = [0; 3];
+    for (x, y) in a.iter().zip(b) {
+        let order = match metric.direction {
+            Direction::Lower => y.total_cmp(x),
+            Direction::Higher | Direction::Neutral => x.total_cmp(y),
+        };
+        out[match order {
+            std::cmp::Ordering::Greater => 0,
+            std::cmp::Ordering::Less => 1,
+            std::cmp::Ordering::Equal => 2,
+        }] += 1;
+    }
+    out
+}
+
+/// Sizes of effects at one confidence level and 80 % power.
+struct Planner {
+    level: f64,
+    /// Smallest standardised difference by number of prompts. Pairs mostly share theirs, and one takes tens of milliseconds.
+    effects: BTreeMap<usize, Option<f64>>,
+}
+
+impl Planner {
+    fn new(level: f64) -> Self {
+        Self {
+            level,
+            effects: BTreeMap::new(),
+        }
+    }
+
+    fn errors(&self) -> Errors {
+        Errors {
+            alpha: 1.0 - self.level,
+            ..Errors::CUSTOMARY
+        }
+    }
+
+    /// Prompts for a standardised difference: ((z_a + z_b) / dz)^2 + z_a^2 / 2 (Guenther 1981), within one prompt of the noncentral t,
+    /// whose search is too slow for the tiny differences of near-equal models.
+    fn prompts(&self, dz: f64) -> Option<f64> {
+        let e = self.errors();
+        let (za, zb) = (
+            dist::normal_quantile(1.0 - e.alpha / 2.0),
+            dist::normal_quantile(e.power),
+        );
+        let n = ((za + zb) / dz).powi(2) + za * za / 2.0;
+        n.is_finite().then_some(n)
+    }
+
+    /// Smallest standardised difference that `n` prompts show.
+    fn effect(&mut self, n: usize) -> Option<f64> {
+        let errors = self.errors();
+        *self
+            .effects
+            .entry(n)
+            .or_insert_with(|| power::paired_t_effect(n, errors).ok())
+    }
+}
+
+/// A paired difference on prompt means.
+fn difference(
+    id: &str,
+    (a, b): &(Vec<f64>, Vec<f64>),
+    planner: &mut Planner,
+) -> Option<RawComparison> {
+    let metric = metric::find(id).ok()?;
+    let result = paired::paired_t(a, b, planner.level);
+    let n = a.len();
+    let mut raw = RawComparison {
+        metric,
+        scale: Scale::Difference,
+        value: Value::from_stats(result.clone().map(|c| c.estimate), n),
+        test: None,
+        effect: None,
+        needed: None,
+        detectable: None,
+        better: tally(metric, a, b),
+        prompts: n,
+    };
+    if let Ok(comparison) = result {
+        raw.plan(&comparison, n, planner);
+    }
+    Some(raw)
+}
+
+impl RawComparison {
+    /// Adds the test, the effect size and what more prompts could show.
+    fn plan(&mut self, comparison: &Comparison, n: usize, planner: &mut Planner) {
+        self.test = comparison.test.clone().or_else(|| constant(comparison, n));
+        let Some(sd) = comparison
+            .se
+            .map(|se| se * (n as f64).sqrt())
+            .filter(|sd| *sd > 0.0)
+        else {
+            return;
+        };
+        let dz = comparison.estimate.point / sd;
+        self.effect = Some(dz);
+        self.needed = planner.prompts(dz);
+        self.detectable = planner.effect(n).map(|d| d * sd);
+    }
+}
+
+/// The test where every prompt differs by the same amount, so that there is no t: the exact sign-flip test, of whose 2^n patterns only
+/// the two without a mixed sign reach the mean seen.
+fn constant(comparison: &Comparison, n: usize) -> Option<Test> {
+    let differs = n > 1 && comparison.estimate.point != 0.0;
+    let p = 2.0_f64.powf(1.0 - n as f64);
+    differs.then(|| Test::new(Method::SignFlipExact, Some(comparison.estimate.point), p, n))
+}
+
+/// A ratio a / b on prompt means, by the paired t on logarithms.
+fn ratio(id: &str, (a, b): &(Vec<f64>, Vec<f64>), planner: &mut Planner) -> Option<RawComparison> {
+    let logs = |(x, y): (&f64, &f64)| (*x > 0.0 && *y > 0.0).then(|| (x.ln(), y.ln()));
+    let pairs: (Vec<f64>, Vec<f64>) = a.iter().zip(b).filter_map(logs).unzip();
+    let mut raw = difference(id, &pairs, planner)?;
+    raw.scale = Scale::Ratio;
+    raw.detectable = raw.detectable.map(f64::exp);
+    if let Value::Measured(m) = raw.value {
+        let exp = |i: Interval| Interval {
+            level: i.level,
+            lower: i.lower.map(f64::exp),
+            upper: i.upper.map(f64::exp),
+        };
+        raw.value = Value::Measured(Measured {
+            point: m.point.exp(),
+            interval: m.interval.map(exp),
+            method: LOG_RATIO,
+            ..m
+        });
+    }
+    Some(raw)
+}
+
+/// The difference of pass rates.
+fn passes(groups: &[Groups<'_>], planner: &mut Planner) -> Option<RawComparison> {
+    let means = prompt_means(groups, &quality::passed);
+    let single = groups.iter().all(|(x, y)| x.len() == 1 && y.len() == 1);
+    let mut raw = difference("pass_rate", &means, planner)?;
+    if !single || means.0.is_empty() {
+        return Some(raw);
+    }
+    let results = |values: &[f64]| values.iter().map(|x| *x > 0.5).collect::<Vec<bool>>();
+    let table = PairedTable::from_results(&results(&means.0), &results(&means.1)).ok()?;
+    raw.value = Value::from_stats(paired_binary::tango(&table, planner.level), means.0.len());
+    raw.test = paired_binary::mcnemar_mid_p(&table).ok();
+    let n = table.units() as f64;
+    let (only_a, only_b) = (table.only_a as f64 / n, table.only_b as f64 / n);
+    raw.needed = power::mcnemar_pairs(only_a, only_b, planner.errors()).ok();
+    Some(raw)
+}
+
+/// Corrects the p-values and gives the verdicts.
+fn finish(raw: Vec<RawPair>, primary: &'static Metric, level: f64) -> Vec<PairReport> {
+    let adjusted: Vec<(Role, Vec<f64>)> = [Role::Primary, Role::Secondary, Role::Exploratory]
+        .into_iter()
+        .map(|role| (role, adjust(&p_values(&raw, role, primary), role)))
+        .collect();
+    let mut next = [0_usize; 3];
+    raw.into_iter()
+        .map(|pair| {
+            let (a, b) = (pair.a, pair.b);
+            let comparisons = pair.comparisons.into_iter().map(|c| {
+                let role = role_of(c.metric.id, primary);
+                let slot = role as usize;
+                let adjusted = &adjusted[slot].1;
+                let test = c.test.clone().map(|t| {
+                    let p_adjusted = adjusted.get(next[slot]).copied().unwrap_or(t.p_value);
+                    next[slot] += 1;
+                    test_report(&t, p_adjusted, role, adjusted.len())
+                });
+                report(c, test, role, [a, b], level)
+            });
+            PairReport {
+                a,
+                b,
+                prompts: pair.prompts,
+                unmatched: pair.unmatched,
+                comparisons: comparisons.collect(),
+            }
+        })
+        .collect()
+}
+
+fn p_values(raw: &[RawPair], role: Role, primary: &'static Metric) -> Vec<f64> {
+    let comparisons = raw.iter().flat_map(|pair| &pair.comparisons);
+    comparisons
+        .filter(|c| role_of(c.metric.id, primary) == role)
+        .filter_map(|c| c.test.as_ref().map(|t| t.p_value))
+        .collect()
+}
+
+fn adjustment(role: Role) -> Method {
+    match role {
+        Role::Primary | Role::Secondary => Method::Holm,
+        Role::Exploratory => Method::BenjaminiHochberg,
+    }
+}
+
+fn adjust(p: &[f64], role: Role) -> Vec<f64> {
+    // Empty families have nothing to correct; p-values of `stats` lie in 0 to 1.
+    multi::adjust(p, adjustment(role)).unwrap_or_default()
+}
+
+fn test_report(test: &Test, p_adjusted: f64, role: Role, family: usize) -> TestReport {
+    TestReport {
+        method: method_id(test.method),
+        statistic: test.statistic,
+        df: test.df,
+        p: test.p_value,
+        p_adjusted,
+        adjustment: method_id(adjustment(role)),
+        family,
+    }
+}
+
+fn report(
+    raw: RawComparison,
+    test: Option<TestReport>,
+    role: Role,
+    positions: [usize; 2],
+    level: f64,
+) -> ComparisonReport {
+    let verdict = verdict(&raw, test.as_ref(), positions, level);
+    let resolved = matches!(verdict, Verdict::ToldApart { .. });
+    ComparisonReport {
+        metric: raw.metric,
+        role,
+        scale: raw.scale,
+        value: raw.value,
+        test,
+        verdict,
+        effect: raw.effect,
+        prompts_needed: raw.needed.filter(|_| !resolved),
+        detectable: raw.detectable,
+        better: raw.better,
+    }
+}
+
+fn verdict(
+    raw: &RawComparison,
+    test: Option<&TestReport>,
+    [a, b]: [usize; 2],
+    level: f64,
+) -> Verdict {
+    let measured = match &raw.value {
+        Value::Measured(m) => m,
+        Value::Absent(absence) => return Verdict::Untestable(absence.clone()),
+    };
+    if raw.prompts < LEAST_PROMPTS {
+        return Verdict::Untestable(Absence::NotEstimable(NotEstimable::TooFewUnits {
+            method: Method::PairedT,
+            needs: LEAST_PROMPTS,
+            has: raw.prompts,
+        }));
+    }
+    let Some(test) = test else {
+        let reason = NotEstimable::NoVariation {
+            method: Method::PairedT,
+        };
+        return Verdict::Untestable(Absence::NotEstimable(reason));
+    };
+    if test.p_adjusted >= 1.0 - level {
+        return Verdict::NotToldApart;
+    }
+    let neutral = match raw.scale {
+        Scale::Difference => 0.0,
+        Scale::Ratio => 1.0,
+    };
+    let more = measured.point > neutral;
+    let better = if more == (raw.metric.direction == Direction::Lower) {
+        b
+    } else {
+        a
+    };
+    Verdict::ToldApart { better }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quick_number_of_prompts_is_within_one_of_the_exact_one() {
+        let planner = Planner::new(0.95);
+        for dz in [0.2, 0.3, 0.5, 0.8] {
+            let exact = power::paired_t_units(dz, planner.errors()).unwrap();
+            let quick = planner.prompts(dz).unwrap();
+            assert!((exact - quick).abs() < 1.0, "{dz}: {exact} {quick}");
+        }
+        assert_eq!(planner.prompts(0.0), None);
+    }
+}
