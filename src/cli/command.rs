@@ -1,0 +1,194 @@
+//! The table of subcommands and the way from arguments to a [`Request`].
+
+use super::shared::{Global, GlobalArgs};
+use super::{
+    CliError, CompletionsRequest, DoctorRequest, Environment, GenerateRequest, ManRequest,
+    ModelsRequest, PlanRequest, PricesRequest, RenderRequest, ReportRequest, RunRequest,
+    RunsRequest, ScoreRequest, SuitesRequest, TokenizeRequest,
+};
+use super::{
+    completions, doctor, generate, man, models, plan, prices, render, report, run, runs, score,
+    suites, tokenize,
+};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
+
+/// Longest line of a help text; narrower terminals get narrower lines.
+const HELP_COLUMNS: usize = 100;
+
+/// What the user asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Options that every subcommand has.
+    pub global: Global,
+    /// The subcommand.
+    pub command: Command,
+}
+
+/// A subcommand with its values.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Run a suite.
+    Run(Box<RunRequest>),
+    /// Show what would be run.
+    Plan(Box<PlanRequest>),
+    /// Show a stored run.
+    Report(ReportRequest),
+    /// The catalogue.
+    Models(ModelsRequest),
+    /// The suites.
+    Suites(SuitesRequest),
+    /// Stored runs.
+    Runs(RunsRequest),
+    /// This machine.
+    Doctor(DoctorRequest),
+    /// Text to ids.
+    Tokenize(TokenizeRequest),
+    /// Messages to a prompt.
+    Render(RenderRequest),
+    /// Prompts to completions.
+    Generate(GenerateRequest),
+    /// Continuations to log-probabilities.
+    Score(ScoreRequest),
+    /// The price card.
+    Prices(PricesRequest),
+    /// A shell's completion script.
+    Completions(CompletionsRequest),
+    /// Manual pages.
+    Man(ManRequest),
+}
+
+/// A text that was asked for instead of a request: help or version. It is data, for standard output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Without colour.
+    pub plain: String,
+    /// With terminal colour sequences.
+    pub styled: String,
+}
+
+/// Decide which local language model can replace a cloud API
+///
+/// evalh runs suites of prompts on local models, keeps every observation in one SQLite file, and reports quality, speed, memory and cost with
+/// the uncertainty of each number.
+#[derive(Debug, Parser)]
+#[command(
+    name = "evalh",
+    version,
+    propagate_version = false,
+    max_term_width = HELP_COLUMNS,
+    disable_help_subcommand = true,
+    after_help = "\
+Examples:
+  evalh run --suite business                    run the default models
+  evalh run -s business -m tag:mac-36gb --limit 10%
+  evalh report                                  the newest run again
+  evalh doctor                                  what this machine can do
+
+Exit codes: 0 done, 1 too many samples failed, 2 usage, 3 machine or model files, 5 database,
+70 a bug in evalh, 130 interrupted. Data goes to stdout, everything else to stderr."
+)]
+struct TopArgs {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: CommandArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum CommandArgs {
+    /// Run a suite on models, store every sample and report
+    Run(run::RunArgs),
+    /// Show what a run would do, without running it
+    Plan(plan::PlanArgs),
+    /// Report a stored run from the database alone
+    Report(report::ReportArgs),
+    /// List, fetch, verify and estimate models
+    Models(models::ModelsArgs),
+    /// List, show and check suites
+    Suites(suites::SuitesArgs),
+    /// List, show, check and remove stored runs
+    Runs(runs::RunsArgs),
+    /// Show what this machine can do, what would not work, and why
+    Doctor(doctor::DoctorArgs),
+    /// Turn text into token ids
+    Tokenize(tokenize::TokenizeArgs),
+    /// Turn messages into the prompt a model sees
+    Render(render::RenderArgs),
+    /// Continue prompts with one model
+    Generate(generate::GenerateArgs),
+    /// Score continuations with one model
+    Score(score::ScoreArgs),
+    /// Show the dated card of cloud prices
+    Prices(prices::PricesCommandArgs),
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArgs),
+    /// Write manual pages
+    Man(man::ManArgs),
+}
+
+impl CommandArgs {
+    fn resolve(self, env: &Environment) -> Result<Command, CliError> {
+        Ok(match self {
+            Self::Run(args) => Command::Run(Box::new(args.resolve(env)?)),
+            Self::Plan(args) => Command::Plan(Box::new(args.resolve(env)?)),
+            Self::Report(args) => Command::Report(args.resolve(env)?),
+            Self::Models(args) => Command::Models(args.resolve(env)?),
+            Self::Suites(args) => Command::Suites(args.resolve()),
+            Self::Runs(args) => Command::Runs(args.resolve(env)?),
+            Self::Doctor(args) => Command::Doctor(args.resolve()),
+            Self::Tokenize(args) => Command::Tokenize(args.resolve(env)?),
+            Self::Render(args) => Command::Render(args.resolve(env)?),
+            Self::Generate(args) => Command::Generate(args.resolve(env)?),
+            Self::Score(args) => Command::Score(args.resolve(env)?),
+            Self::Prices(args) => Command::Prices(args.resolve(env)?),
+            Self::Completions(args) => Command::Completions(args.resolve()),
+            Self::Man(args) => Command::Man(args.resolve()),
+        })
+    }
+}
+
+/// Either a request or a text to show.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Parsed {
+    /// Something to do.
+    Request(Box<Request>),
+    /// Help or version: print it and be done.
+    Show(Shown),
+}
+
+/// Reads the arguments (the program's name first) and the environment.
+///
+/// # Errors
+/// When they make no request: an unknown flag or subcommand, a value that cannot be used, a combination that contradicts itself.
+pub fn parse<A>(args: impl IntoIterator<Item = A>, env: &Environment) -> Result<Parsed, CliError>
+where
+    A: Into<OsString> + Clone,
+{
+    let parsed = definition()
+        .try_get_matches_from(args)
+        .and_then(|matches| TopArgs::from_arg_matches(&matches));
+    let top = match parsed {
+        Ok(top) => top,
+        Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            let text = e.render();
+            return Ok(Parsed::Show(Shown {
+                plain: text.to_string(),
+                styled: text.ansi().to_string(),
+            }));
+        }
+        Err(e) if e.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            return Err(CliError::NoCommand(e.render().to_string()));
+        }
+        Err(e) => return Err(CliError::Usage(e)),
+    };
+    let global = top.global.resolve(env)?;
+    let command = top.command.resolve(env)?;
+    Ok(Parsed::Request(Box::new(Request { global, command })))
+}
+
+/// The parser's description, for help, completions and manual pages.
+pub(super) fn definition() -> clap::Command {
+    TopArgs::command()
+}

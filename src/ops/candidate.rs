@@ -1,0 +1,243 @@
+//! A model of the catalogue with its file opened: what is known before it is loaded.
+
+use crate::clock::Timestamp;
+use crate::config::ModelEntry;
+use crate::engine::ENGINE_VERSION;
+use crate::error::EvalhError;
+use crate::hub::ModelFiles;
+use crate::memory::{self, ModelShape};
+use crate::modelfile::{GgmlType, WeightsFile};
+use crate::record::{DeviceChoice, Digest, MemoryEstimate, PlannedModelRecord};
+use crate::tokenizer::{ByteCodec, Codec, ModelTokenizer};
+use crate::units::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Rows of a prompt computed at once; the engine's own figure where there is one.
+#[cfg(feature = "candle")]
+const PREFILL_CHUNK: u32 = crate::engine::candle::PREFILL_CHUNK as u32;
+#[cfg(not(feature = "candle"))]
+const PREFILL_CHUNK: u32 = 512;
+
+/// Context when neither the catalogue nor a suite asks for one: enough for a long business prompt without reserving a model's full window.
+const DEFAULT_CONTEXT: u32 = 4096;
+
+/// A model whose file was found, validated and mapped.
+pub(super) struct OpenModel {
+    pub(super) name: String,
+    license: Option<String>,
+    /// The device this entry of the catalogue asks for.
+    #[cfg_attr(
+        not(feature = "candle"),
+        expect(dead_code, reason = "only the real engine has devices")
+    )]
+    pub(super) device: Option<DeviceChoice>,
+    pub(super) files: ModelFiles,
+    pub(super) weights: Arc<WeightsFile>,
+    pub(super) tokenizer: Arc<ModelTokenizer>,
+    pub(super) shape: ModelShape,
+}
+
+impl OpenModel {
+    /// Maps and validates the file, reads its tokenizer and its shape.
+    pub(super) fn open(
+        now: Timestamp,
+        entry: &ModelEntry,
+        files: ModelFiles,
+    ) -> Result<Self, EvalhError> {
+        let in_model = |source: EvalhError| EvalhError::Model {
+            model: entry.name.clone(),
+            source: Box::new(source),
+        };
+        let weights = WeightsFile::open(&files.path).map_err(|e| in_model(e.into()))?;
+        let shape =
+            memory::shape(weights.header(), weights.bytes()).map_err(|e| in_model(e.into()))?;
+        let tokenizer = ModelTokenizer::from_gguf(weights.header(), weights.bytes(), now);
+        let tokenizer = tokenizer.map_err(|e| in_model(e.into()))?;
+        Ok(Self {
+            name: entry.name.clone(),
+            license: entry.license.clone(),
+            device: entry.device,
+            files,
+            weights: Arc::new(weights),
+            tokenizer: Arc::new(tokenizer),
+            shape,
+        })
+    }
+
+    /// Bytes it needs at this context.
+    pub(super) fn estimate(&self, context: u32) -> MemoryEstimate {
+        // The cache is f32 on the CPU and f16 elsewhere; the larger figure is promised.
+        memory::estimate(&self.shape, context, PREFILL_CHUNK, 4)
+    }
+
+    /// The architecture the file names.
+    pub(super) fn architecture(&self) -> Option<String> {
+        self.weights
+            .header()
+            .string("general.architecture")
+            .ok()
+            .flatten()
+            .map(str::to_owned)
+    }
+
+    /// The label of the file's quantisation: by its file type where the format defines one, else the type of most of its bytes.
+    pub(super) fn quantization(&self) -> Option<String> {
+        let header = self.weights.header();
+        let declared = header
+            .unsigned("general.file_type")
+            .ok()
+            .flatten()
+            .and_then(file_type);
+        declared.map(str::to_owned).or_else(|| {
+            let mut bytes: BTreeMap<GgmlType, u64> = BTreeMap::new();
+            for tensor in header.tensors.values() {
+                *bytes.entry(tensor.ty).or_default() += tensor.bytes;
+            }
+            bytes
+                .into_iter()
+                .max_by_key(|b| b.1)
+                .map(|(ty, _)| ty.name().to_owned())
+        })
+    }
+
+    /// Everything the plan and the record want to know.
+    pub(super) fn record(&self, context: u32) -> PlannedModelRecord {
+        let template = self.tokenizer.template_digest();
+        PlannedModelRecord {
+            id: content_id(
+                &self.files.sha256,
+                self.tokenizer.digest(),
+                template,
+                "candle",
+            ),
+            name: self.name.clone(),
+            position: 0,
+            source: Some(self.files.source.clone()),
+            weights_sha256: Some(self.files.sha256.clone()),
+            file_bytes: Some(self.files.bytes),
+            architecture: self.architecture(),
+            quantization: self.quantization(),
+            parameters: Some(self.weights.header().parameters()),
+            context: u32::try_from(self.shape.context).ok(),
+            tokenizer_digest: Some(self.tokenizer.digest().clone()),
+            template_digest: template.cloned(),
+            eos_ids: self.tokenizer.eos_ids().to_vec(),
+            license: self.license.clone(),
+            estimate: Some(self.estimate(context)),
+        }
+    }
+}
+
+/// The identity of a model in every key: its weights, tokenizer, template and the engine's numerical version. Never its name.
+fn content_id(
+    weights: &Digest,
+    tokenizer: &Digest,
+    template: Option<&Digest>,
+    engine: &str,
+) -> Digest {
+    let template = template.map_or("plain", Digest::as_str);
+    let version = ENGINE_VERSION.to_string();
+    Digest::of_parts(
+        [
+            weights.as_str(),
+            tokenizer.as_str(),
+            template,
+            engine,
+            &version,
+        ]
+        .map(str::as_bytes),
+    )
+}
+
+/// The record of a model under the mock engine: it has no weights, so its name stands for them.
+pub(super) fn mock_record(
+    entry: &ModelEntry,
+    codec: &ByteCodec,
+    context: u32,
+    weights_bytes: Bytes,
+) -> PlannedModelRecord {
+    let weights = Digest::of(entry.name.as_bytes());
+    PlannedModelRecord {
+        id: content_id(&weights, codec.digest(), None, "mock"),
+        name: entry.name.clone(),
+        position: 0,
+        source: None,
+        weights_sha256: None,
+        file_bytes: None,
+        architecture: Some("mock".to_owned()),
+        quantization: None,
+        parameters: None,
+        context: Some(context),
+        tokenizer_digest: Some(codec.digest().clone()),
+        template_digest: None,
+        eos_ids: codec.eos_ids().to_vec(),
+        license: entry.license.clone(),
+        estimate: Some(MemoryEstimate {
+            weights: weights_bytes,
+            overhead: Bytes(64_000_000),
+            context,
+            ..MemoryEstimate::default()
+        }),
+    }
+}
+
+/// The record of a model whose files could not be had: its name stands for the content nobody has seen.
+pub(super) fn unseen_record(entry: &ModelEntry) -> PlannedModelRecord {
+    let declared = entry
+        .sha256
+        .clone()
+        .unwrap_or_else(|| Digest::of(entry.name.as_bytes()));
+    PlannedModelRecord {
+        id: Digest::of_parts([b"unseen".as_slice(), declared.as_str().as_bytes()]),
+        name: entry.name.clone(),
+        position: 0,
+        source: None,
+        weights_sha256: entry.sha256.clone(),
+        file_bytes: None,
+        architecture: None,
+        quantization: None,
+        parameters: entry.parameters,
+        context: entry.context,
+        tokenizer_digest: None,
+        template_digest: None,
+        eos_ids: Vec::new(),
+        license: entry.license.clone(),
+        estimate: None,
+    }
+}
+
+/// The context to reserve: as asked, else as the catalogue says, else a default; never above what the model was trained for.
+pub(super) fn planned_context(entry: &ModelEntry, shape: &ModelShape, asked: Option<u32>) -> u32 {
+    let trained = u32::try_from(shape.context).unwrap_or(u32::MAX);
+    asked
+        .or(entry.context)
+        .unwrap_or(DEFAULT_CONTEXT)
+        .min(trained)
+}
+
+/// Names of `general.file_type` (ggml's `enum ggml_ftype` / llama.cpp's `enum llama_ftype`).
+fn file_type(id: u64) -> Option<&'static str> {
+    Some(match id {
+        0 => "F32",
+        1 => "F16",
+        2 => "Q4_0",
+        3 => "Q4_1",
+        7 => "Q8_0",
+        8 => "Q5_0",
+        9 => "Q5_1",
+        10 => "Q2_K",
+        11 => "Q3_K_S",
+        12 => "Q3_K_M",
+        13 => "Q3_K_L",
+        14 => "Q4_K_S",
+        15 => "Q4_K_M",
+        16 => "Q5_K_S",
+        17 => "Q5_K_M",
+        18 => "Q6_K",
+        25 => "IQ4_NL",
+        30 => "IQ4_XS",
+        32 => "BF16",
+        _ => return None,
+    })
+}

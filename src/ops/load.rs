@@ -1,0 +1,117 @@
+//! Loading models for the runner and for the commands that look closely at one.
+
+use super::candidate::OpenModel;
+use crate::cli::EngineChoice;
+use crate::clock::Timestamp;
+use crate::config::ModelEntry;
+use crate::engine::mock::{MockEngine, MockScript};
+use crate::error::EvalhError;
+use crate::host;
+use crate::hub::ModelFiles;
+use crate::plan::PlannedModel;
+use crate::record::{DeviceChoice, SkipReason};
+use crate::runner::{LoadedHost, ModelLoader};
+use crate::tokenizer::ByteCodec;
+#[cfg(feature = "candle")]
+use crate::tokenizer::Codec;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything that decides how a model is loaded.
+#[derive(Debug, Clone)]
+pub(super) struct EngineSetup {
+    pub(super) engine: EngineChoice,
+    #[cfg_attr(
+        not(feature = "candle"),
+        expect(dead_code, reason = "only the real engine has devices")
+    )]
+    pub(super) device: Option<DeviceChoice>,
+    pub(super) script: Arc<MockScript>,
+}
+
+/// What is needed to open a planned model again. The plan's own view of the file is gone by then: two models are never held at once.
+pub(super) struct Source {
+    pub(super) entry: ModelEntry,
+    pub(super) files: ModelFiles,
+}
+
+/// Loads planned models, one at a time.
+pub(super) struct Loader {
+    pub(super) setup: EngineSetup,
+    /// By content id; empty for the mock.
+    pub(super) sources: BTreeMap<String, Source>,
+    /// What chat templates are told as today.
+    pub(super) now: Timestamp,
+}
+
+impl ModelLoader for Loader {
+    fn load(&mut self, model: &PlannedModel) -> Result<LoadedHost, SkipReason> {
+        // The peak that is read at the end must be this model's own.
+        host::release_memory();
+        let _ = host::process_peak_reset();
+        if self.setup.engine == EngineChoice::Mock {
+            return Ok(mock(&self.setup, &model.record.name));
+        }
+        let source = self.sources.get(model.record.id.as_str());
+        let source = source.ok_or_else(|| SkipReason::Files("its file is not known".to_owned()))?;
+        let context = model.record.estimate.map_or(0, |e| e.context);
+        OpenModel::open(self.now, &source.entry, source.files.clone())
+            .and_then(|open| real(&self.setup, &open, context))
+            .map_err(|e| SkipReason::Load(in_full(&e)))
+    }
+}
+
+/// An error with its causes on one line.
+pub(super) fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// The scripted engine under this model's name.
+pub(super) fn mock(setup: &EngineSetup, name: &str) -> LoadedHost {
+    let engine = MockEngine::new(Arc::clone(&setup.script), name);
+    let load = engine.scripted_load();
+    LoadedHost {
+        engine: Box::new(engine),
+        codec: Arc::new(ByteCodec::new()),
+        load,
+    }
+}
+
+/// The real engine over an opened file.
+#[cfg(feature = "candle")]
+pub(super) fn real(
+    setup: &EngineSetup,
+    open: &OpenModel,
+    context: u32,
+) -> Result<LoadedHost, EvalhError> {
+    use crate::engine::candle::{CandleEngine, LoadOptions};
+    let options = LoadOptions {
+        device: setup.device.or(open.device).unwrap_or_default(),
+        context,
+        table: open.tokenizer.table(),
+        peak_memory: || host::process_peak().ok(),
+    };
+    let engine = CandleEngine::load(Arc::clone(&open.weights), &options)?;
+    let codec: Arc<dyn Codec> = open.tokenizer.clone();
+    Ok(LoadedHost {
+        engine: Box::new(engine),
+        codec,
+        load: None,
+    })
+}
+
+/// Without the real engine nothing but the mock can run.
+#[cfg(not(feature = "candle"))]
+pub(super) fn real(_: &EngineSetup, _: &OpenModel, _: u32) -> Result<LoadedHost, EvalhError> {
+    Err(EvalhError::NoCandle)
+}

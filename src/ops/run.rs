@@ -1,0 +1,214 @@
+//! `evalh run`: plan, load, run, score, store, report.
+
+use super::Session;
+use super::load::Loader;
+use super::prepare::{Fetch, Prepared, prepare};
+use super::report::{Rendering, named_database, print_report};
+use crate::cli::{Kpi, ReportFormat, RunRequest};
+use crate::clock;
+use crate::error::{EvalhError, ExitCode};
+use crate::host;
+use crate::record::{
+    EventSink, RunEvent, RunHeader, RunId, RunStatus, SettingRecord, SinkError, SuiteFacts,
+};
+use crate::runner::{self, Control, Job, Resume, RunOutcome};
+use crate::store::{AttemptFacts, Store, StoreSink};
+use crate::suite::Quality;
+
+/// A model whose engine fails this often in a row is stopped: what is left would fail too.
+const MAX_CONSECUTIVE_FAILURES: u32 = 5;
+
+pub(super) fn run(session: &Session, request: &RunRequest) -> Result<ExitCode, EvalhError> {
+    let mut prices = session.prices(&request.prices)?;
+    if let Some(watts) = request.watts.value {
+        prices.watts = watts;
+    }
+    // A database that cannot be written must be known before minutes are spent on files.
+    let mut store = Store::open(&session.db_path(&request.selection.db))?;
+    for notice in store.notices() {
+        session.console.note(&notice.to_string());
+    }
+    let mut prepared = prepare(session, &request.selection, Fetch::Missing)?;
+    prepared.settings = request
+        .settings()
+        .into_iter()
+        .chain(machine_settings(&prepared))
+        .chain(quality_settings(&prepared.suite.quality))
+        .collect();
+    let (header, resume) = header_and_resume(session, &store, request, &prepared)?;
+    let id = header.id.clone();
+    let outcome = execute(session, request, &mut store, prepared, header, resume)?;
+    let run = store.load_run(&id)?;
+    let format = if request.json {
+        ReportFormat::Json
+    } else {
+        ReportFormat::Terminal
+    };
+    let rendering = Rendering {
+        format,
+        kpi: Kpi::Main,
+        output: None,
+        database: named_database(&request.selection.db),
+    };
+    print_report(session, &run, &prices, &rendering)?;
+    Ok(exit_code(request, &outcome))
+}
+
+/// Settings that the machine decided.
+fn machine_settings(prepared: &Prepared) -> Vec<SettingRecord> {
+    prepared
+        .settings
+        .iter()
+        .filter(|s| s.origin == "machine")
+        .cloned()
+        .collect()
+}
+
+/// How the suite weighs the parts of a score: what `report --verify` needs to compute every score again.
+fn quality_settings(quality: &Quality) -> Vec<SettingRecord> {
+    let record = |name: String, value: f64| SettingRecord {
+        name,
+        value: value.to_string(),
+        origin: "suite".to_owned(),
+    };
+    let weights = quality.weights.iter();
+    let mut all: Vec<SettingRecord> = weights
+        .map(|(component, weight)| {
+            record(format!("quality-weight-{}", component.as_str()), *weight)
+        })
+        .collect();
+    all.push(record(
+        "quality-cap".to_owned(),
+        quality.cap_on_required_failure,
+    ));
+    all
+}
+
+/// The conditions of the run, and what an interrupted one of the same plan already has.
+fn header_and_resume(
+    session: &Session,
+    store: &Store,
+    request: &RunRequest,
+    prepared: &Prepared,
+) -> Result<(RunHeader, Option<Resume>), EvalhError> {
+    let found = if request.fresh {
+        None
+    } else {
+        store.find_resumable(&prepared.plan.digest)?
+    };
+    let Some(id) = found else {
+        return Ok((header(session, prepared), None));
+    };
+    let interrupted = store.load_run(&id)?;
+    let failed = interrupted
+        .samples
+        .iter()
+        .filter(|s| s.failure.is_some())
+        .count() as u64;
+    let done = store.done_keys(&id)?;
+    let planned = prepared.plan.samples_per_model() * prepared.plan.runnable().count() as u64;
+    session.console.note(&format!(
+        "continuing run {id}, which has {} of {planned} samples; `--fresh` begins anew",
+        done.len()
+    ));
+    Ok((interrupted.header, Some(Resume { done, failed })))
+}
+
+fn header(session: &Session, prepared: &Prepared) -> RunHeader {
+    let suite = &prepared.suite;
+    let now = clock::wall();
+    let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    let entropy = u64::from(host::process_id()).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        ^ u64::from(now.subsec_nanosecond().unsigned_abs());
+    RunHeader {
+        id: RunId::from_parts(millis, entropy ^ (entropy >> 25)),
+        plan_digest: prepared.plan.digest.clone(),
+        evalh_version: env!("CARGO_PKG_VERSION").to_owned(),
+        evalh_commit: option_env!("EVALH_COMMIT").map(str::to_owned),
+        argv: session.argv.clone(),
+        settings: prepared.settings.clone(),
+        seed: prepared.plan.seed,
+        epochs: prepared.plan.epochs,
+        budget: prepared.budget,
+        budget_origin: prepared.budget_origin.clone(),
+        engine: prepared.setup.engine.to_string(),
+        suite: SuiteFacts {
+            name: suite.name.clone(),
+            version: suite.version.clone(),
+            digest: suite.digest.clone(),
+            primary: suite.primary.clone(),
+            tasks: suite.tasks.len() as u32,
+            samples: suite.samples().count() as u32,
+        },
+        catalog_digest: prepared.catalog_digest.clone(),
+        host: host::facts(),
+        started_at: now.to_string(),
+    }
+}
+
+/// Runs what is outstanding. Every event goes to the store first, then to the console.
+fn execute(
+    session: &Session,
+    request: &RunRequest,
+    store: &mut Store,
+    prepared: Prepared,
+    header: RunHeader,
+    resume: Option<Resume>,
+) -> Result<RunOutcome, EvalhError> {
+    let facts = AttemptFacts {
+        pid: host::process_id(),
+        host: host::hostname().unwrap_or_else(|_| "a machine without a name".to_owned()),
+    };
+    let mut listeners = StoreThenConsole {
+        store: StoreSink::new(store, facts),
+        console: session.console.run_progress(),
+    };
+    let control = Control {
+        cancel: session.interrupts().unwrap_or_default(),
+        timeout: request.timeout.value,
+        max_consecutive_failures: Some(MAX_CONSECUTIVE_FAILURES),
+        max_failure_share: None,
+    };
+    let mut loader = Loader {
+        setup: prepared.setup,
+        sources: prepared.sources,
+        now: session.now,
+    };
+    let job = Job {
+        plan: &prepared.plan,
+        suite: &prepared.suite,
+        header,
+        resume,
+    };
+    Ok(runner::run(job, &mut loader, &mut listeners, &control)?)
+}
+
+/// The record comes before the show.
+struct StoreThenConsole<'s, C> {
+    store: StoreSink<'s>,
+    console: C,
+}
+
+impl<C: EventSink> EventSink for StoreThenConsole<'_, C> {
+    fn take(&mut self, event: &RunEvent) -> Result<(), SinkError> {
+        self.store.take(event)?;
+        self.console.take(event)
+    }
+}
+
+fn exit_code(request: &RunRequest, outcome: &RunOutcome) -> ExitCode {
+    match outcome.status {
+        RunStatus::Cancelled => ExitCode::Interrupted,
+        // Every model was given up before its first sample: there is nothing that a share of failures could be taken of.
+        _ if outcome.counts.planned == 0 => ExitCode::Machine,
+        _ if request
+            .max_failures
+            .value
+            .is_exceeded(outcome.counts.failed, outcome.counts.recorded) =>
+        {
+            ExitCode::Failed
+        }
+        _ if outcome.counts.recorded < outcome.counts.planned => ExitCode::Failed,
+        _ => ExitCode::Done,
+    }
+}
