@@ -1,0 +1,25 @@
+//! Integration tests: one binary, one module a subject.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::duration_suboptimal_units,
+    clippy::useless_conversion,
+    reason = "a test that panics has failed and says where; what it measured is printed"
+)]
+
+mod cli;
+mod cli_data;
+mod cli_refusals;
+mod cli_stops;
+mod context;
+mod golden_stats;
+#[cfg(feature = "hub")]
+mod hub;
+#[cfg(feature = "hub")]
+mod mock_hub;
+#[cfg(feature = "candle")]
+mod real_engine;
+mod real_models;
+mod real_tokenizer;
+mod tiny_gguf;
