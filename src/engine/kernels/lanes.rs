@@ -362,7 +362,10 @@ pub(crate) use arm::Neon;
 mod arm {
     use super::Lanes;
     use std::arch::aarch64::{
-        float32x4_t, vaddq_f32, vdupq_n_f32, vfmaq_f32, vld1q_f32, vmulq_f32, vst1q_f32,
+        float32x4_t, uint8x16_t, vaddq_f32, vandq_u8, vcvtq_f32_u32, vdupq_n_f32, vdupq_n_s8,
+        vdupq_n_u8, veorq_u8, vfmaq_f32, vget_low_u8, vget_low_u16, vld1q_f32, vld1q_u8,
+        vmovl_high_u8, vmovl_high_u16, vmovl_u8, vmovl_u16, vmulq_f32, vorrq_u8, vshlq_n_u8,
+        vshlq_u8, vst1q_f32,
     };
 
     /// Four 128-bit registers.
@@ -425,10 +428,17 @@ mod arm {
         }
         #[inline(always)]
         fn widen(bytes: uint8x16_t) -> Self {
-            let mut narrow = [0_u8; 16];
-            // SAFETY: NEON is always there; sixteen bytes are writable behind the pointer.
-            unsafe { vst1q_u8(narrow.as_mut_ptr(), bytes) }
-            Self::load(&narrow.map(f32::from))
+            // SAFETY: NEON is always there.
+            unsafe {
+                let low = vmovl_u8(vget_low_u8(bytes));
+                let high = vmovl_high_u8(bytes);
+                Self([
+                    vcvtq_f32_u32(vmovl_u16(vget_low_u16(low))),
+                    vcvtq_f32_u32(vmovl_high_u16(low)),
+                    vcvtq_f32_u32(vmovl_u16(vget_low_u16(high))),
+                    vcvtq_f32_u32(vmovl_high_u16(high)),
+                ])
+            }
         }
         #[inline(always)]
         fn add(self, b: Self) -> Self {
