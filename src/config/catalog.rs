@@ -2,7 +2,7 @@
 
 use super::reader::{Document, Table, Value, read_bounded};
 use super::{BUILT_IN, ConfigError, Source};
-use crate::record::{DeviceChoice, Digest};
+use crate::record::{DeviceChoice, Digest, Dtype};
 use std::path::{Path, PathBuf};
 
 /// The catalogue this program was built with.
@@ -37,7 +37,7 @@ pub struct ModelEntry {
     pub default: bool,
     /// Context to plan for, in tokens; `None` means what the file says.
     pub context: Option<u32>,
-    /// Number format of activations; `None` lets the engine choose.
+    /// Number format of activations; `None` lets the engine choose. A model is refused where its engine cannot compute in it.
     pub dtype: Option<Dtype>,
     /// Device this model has to run on; `None` means the one of the run.
     pub device: Option<DeviceChoice>,
@@ -47,43 +47,14 @@ pub struct ModelEntry {
     pub license_url: Option<String>,
     /// Nominal number of parameters, for people; the count of a run comes from the file.
     pub parameters: Option<u64>,
-    /// `tokenizer.json` to use instead of the one in the weights.
+    /// `tokenizer.json` to use instead of the vocabulary in the weights.
     pub tokenizer: Option<PathBuf>,
     /// Chat template file to use instead of the one in the weights.
     pub chat_template: Option<PathBuf>,
     /// Labels, for `tag:NAME`.
     pub tags: Vec<String>,
-    /// Decoding defaults the makers recommend; a suite overrides them.
+    /// Decoding that `evalh generate` uses where a line does not say. Suites say for themselves, so that every model is asked alike.
     pub sampling: Sampling,
-}
-
-/// Number format of activations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dtype {
-    /// 32 bits.
-    F32,
-    /// 16 bits, IEEE 754.
-    F16,
-    /// 16 bits with the exponent of 32.
-    Bf16,
-}
-
-impl Dtype {
-    /// The name in files and records.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-        }
-    }
-
-    /// The format with this name.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::F32, Self::F16, Self::Bf16]
-            .into_iter()
-            .find(|d| d.as_str() == text)
-    }
 }
 
 /// Decoding defaults of a model.

@@ -14,7 +14,7 @@ mod reader;
 mod settings;
 mod source;
 
-pub use catalog::{Catalog, Dtype, ModelEntry, Sampling};
+pub use catalog::{Catalog, ModelEntry, Sampling};
 pub use error::ConfigError;
 pub use place::Place;
 pub use prices::{load_prices, parse_prices};

@@ -79,6 +79,18 @@ pub enum EngineError {
         /// Why not.
         why: String,
     },
+    /// A number format the device cannot compute in.
+    #[error(
+        "activations in `{asked}` were asked for, but on `{device}` they are computed in `{computed}`"
+    )]
+    Dtype {
+        /// As asked for.
+        asked: &'static str,
+        /// Where.
+        device: &'static str,
+        /// What there is.
+        computed: &'static str,
+    },
     /// The device or a tensor operation failed.
     #[error("the {what} failed: {why}")]
     Backend {
@@ -115,11 +127,89 @@ impl EngineError {
                 Some(format!("supported are {}", supported.join(", ")))
             }
             Self::Device { .. } => Some("use `--device cpu`".to_owned()),
+            Self::Dtype { computed, .. } => Some(format!(
+                "write `dtype = \"{computed}\"` in the model's entry of `models.toml`, or leave it out"
+            )),
             Self::File(e) => e.hint(),
             Self::NotANumber { .. } => {
                 Some("try `--device cpu`; if it persists the file is damaged".to_owned())
             }
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_says_what_and_what_to_do() {
+        let text = |e: &EngineError| match e.hint() {
+            Some(hint) => format!("{e} / {hint}"),
+            None => e.to_string(),
+        };
+        let name = || "blk.0.attn_q.weight".to_owned();
+        let all = [
+            EngineError::UnsupportedArchitecture {
+                found: "rwkv9".to_owned(),
+                supported: vec!["gemma3", "llama"],
+            },
+            EngineError::MissingTensor { name: name() },
+            EngineError::Shape {
+                name: name(),
+                found: vec![8, 9],
+                expected: vec![8, 8],
+            },
+            EngineError::Metadata {
+                key: "llama.rope.freq_base".to_owned(),
+                found: "0".to_owned(),
+                why: "it must be above 0".to_owned(),
+            },
+            EngineError::File(ModelFileError::Version { found: 9 }),
+            EngineError::PromptTooLong {
+                tokens: 5000,
+                context: 4096,
+            },
+            EngineError::Empty { what: "prompt" },
+            EngineError::TokenId {
+                id: 9,
+                vocabulary: 8,
+            },
+            EngineError::NotANumber { position: 3 },
+            EngineError::Device {
+                device: "metal".to_owned(),
+                why: "this is no Mac".to_owned(),
+            },
+            EngineError::Dtype {
+                asked: "bf16",
+                device: "cpu",
+                computed: "f32",
+            },
+            EngineError::Backend {
+                what: "matrix product",
+                why: "out of memory".to_owned(),
+            },
+            EngineError::Reported {
+                kind: FailureKind::Engine,
+                message: "scripted".to_owned(),
+            },
+        ];
+        let texts: Vec<String> = all.iter().map(text).collect();
+        insta::assert_snapshot!(texts.join("\n"), @r#"
+        architecture `rwkv9` is not supported / supported are gemma3, llama
+        tensor `blk.0.attn_q.weight` is missing
+        tensor `blk.0.attn_q.weight` has the shape [8, 9] where [8, 8] is needed
+        metadata `llama.rope.freq_base` is 0: it must be above 0
+        GGUF version 9 is not supported; versions 2 and 3 are
+        the prompt has 5000 tokens but the context holds 4096
+        the prompt is empty
+        token id 9 is outside the vocabulary of 8
+        the logits at position 3 are not numbers / try `--device cpu`; if it persists the file is damaged
+        device `metal` is not available: this is no Mac / use `--device cpu`
+        activations in `bf16` were asked for, but on `cpu` they are computed in `f32` / write `dtype = "f32"` in the model's entry of `models.toml`, or leave it out
+        the matrix product failed: out of memory
+        scripted
+        "#);
     }
 }

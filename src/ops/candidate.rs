@@ -1,5 +1,6 @@
 //! A model of the catalogue with its file opened: what is known before it is loaded.
 
+use super::Session;
 use crate::clock::Timestamp;
 use crate::config::ModelEntry;
 use crate::engine::ENGINE_VERSION;
@@ -7,8 +8,8 @@ use crate::error::EvalhError;
 use crate::hub::ModelFiles;
 use crate::memory::{self, ModelShape};
 use crate::modelfile::{GgmlType, WeightsFile};
-use crate::record::{DeviceChoice, Digest, MemoryEstimate, PlannedModelRecord};
-use crate::tokenizer::{ByteCodec, Codec, ModelTokenizer};
+use crate::record::{DeviceChoice, Digest, Dtype, MemoryEstimate, PlannedModelRecord};
+use crate::tokenizer::{ByteCodec, Codec, ModelTokenizer, TokenizerError};
 use crate::units::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +23,22 @@ const PREFILL_CHUNK: u32 = 512;
 /// Context when neither the catalogue nor a suite asks for one: enough for a long business prompt without reserving a model's full window.
 const DEFAULT_CONTEXT: u32 = 4096;
 
+/// Files of the catalogue that take the place of parts of the weight file. Read once, so that a run uses what its plan was hashed with.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Overrides {
+    chat_template: Option<String>,
+}
+
+impl Overrides {
+    /// Reads the files that this entry of the catalogue names.
+    pub(super) fn read(session: &Session, entry: &ModelEntry) -> Result<Self, EvalhError> {
+        let read = |path| session.read(&session.expand(path));
+        Ok(Self {
+            chat_template: entry.chat_template.as_deref().map(read).transpose()?,
+        })
+    }
+}
+
 /// A model whose file was found, validated and mapped.
 pub(super) struct OpenModel {
     pub(super) name: String,
@@ -32,33 +49,57 @@ pub(super) struct OpenModel {
         expect(dead_code, reason = "only the real engine has devices")
     )]
     pub(super) device: Option<DeviceChoice>,
+    /// The number format this entry of the catalogue asks for.
+    #[cfg_attr(
+        not(feature = "candle"),
+        expect(dead_code, reason = "only the real engine has number formats")
+    )]
+    pub(super) dtype: Option<Dtype>,
     pub(super) files: ModelFiles,
+    pub(super) overrides: Overrides,
     pub(super) weights: Arc<WeightsFile>,
     pub(super) tokenizer: Arc<ModelTokenizer>,
     pub(super) shape: ModelShape,
 }
 
 impl OpenModel {
-    /// Maps and validates the file, reads its tokenizer and its shape.
+    /// Maps and validates the file, reads its tokenizer and its shape, and the files the catalogue puts in place of parts of it.
     pub(super) fn open(
+        session: &Session,
+        entry: &ModelEntry,
+        files: ModelFiles,
+    ) -> Result<Self, EvalhError> {
+        Self::open_with(session.now, entry, files, Overrides::read(session, entry)?)
+    }
+
+    /// As [`OpenModel::open`], with overrides that were read before.
+    pub(super) fn open_with(
         now: Timestamp,
         entry: &ModelEntry,
         files: ModelFiles,
+        overrides: Overrides,
     ) -> Result<Self, EvalhError> {
         let in_model = |source: EvalhError| EvalhError::Model {
             model: entry.name.clone(),
             source: Box::new(source),
         };
+        if let Some(path) = &entry.tokenizer {
+            let path = path.clone();
+            return Err(in_model(TokenizerError::External { path }.into()));
+        }
         let weights = WeightsFile::open(&files.path).map_err(|e| in_model(e.into()))?;
         let shape =
             memory::shape(weights.header(), weights.bytes()).map_err(|e| in_model(e.into()))?;
-        let tokenizer = ModelTokenizer::from_gguf(weights.header(), weights.bytes(), now);
+        let template = overrides.chat_template.as_deref();
+        let tokenizer = ModelTokenizer::from_gguf(weights.header(), weights.bytes(), template, now);
         let tokenizer = tokenizer.map_err(|e| in_model(e.into()))?;
         Ok(Self {
             name: entry.name.clone(),
             license: entry.license.clone(),
             device: entry.device,
+            dtype: entry.dtype,
             files,
+            overrides,
             weights: Arc::new(weights),
             tokenizer: Arc::new(tokenizer),
             shape,

@@ -1,6 +1,6 @@
 //! Loading models for the runner and for the commands that look closely at one.
 
-use super::candidate::OpenModel;
+use super::candidate::{OpenModel, Overrides};
 use crate::cli::EngineChoice;
 use crate::clock::Timestamp;
 use crate::config::ModelEntry;
@@ -33,6 +33,7 @@ pub(super) struct EngineSetup {
 pub(super) struct Source {
     pub(super) entry: ModelEntry,
     pub(super) files: ModelFiles,
+    pub(super) overrides: Overrides,
 }
 
 /// Loads planned models, one at a time.
@@ -55,7 +56,8 @@ impl ModelLoader for Loader {
         let source = self.sources.get(model.record.id.as_str());
         let source = source.ok_or_else(|| SkipReason::Files("its file is not known".to_owned()))?;
         let context = model.record.estimate.map_or(0, |e| e.context);
-        OpenModel::open(self.now, &source.entry, source.files.clone())
+        let (files, overrides) = (source.files.clone(), source.overrides.clone());
+        OpenModel::open_with(self.now, &source.entry, files, overrides)
             .and_then(|open| real(&self.setup, &open, context))
             .map_err(|e| SkipReason::Load(in_full(&e)))
     }
@@ -97,6 +99,7 @@ pub(super) fn real(
     use crate::engine::candle::{CandleEngine, LoadOptions};
     let options = LoadOptions {
         device: setup.device.or(open.device).unwrap_or_default(),
+        dtype: open.dtype,
         context,
         table: open.tokenizer.table(),
         peak_memory: || host::process_peak().ok(),

@@ -8,6 +8,7 @@ use crate::cli::{
     ScoreRequest as ScoreCommand, TokenizeRequest,
 };
 use crate::clock;
+use crate::config::Sampling;
 use crate::console::escape_terminal;
 use crate::engine::mock::MockScript;
 use crate::engine::{
@@ -167,7 +168,7 @@ fn open(session: &Session, name: &str, files: &Files) -> Result<(OpenModel, u32)
     let found = session
         .hub(files.offline.value, files.locked.value, &progress)?
         .fetch(entry)?;
-    let model = OpenModel::open(session.now, entry, found)?;
+    let model = OpenModel::open(session, entry, found)?;
     let context = planned_context(entry, &model.shape, None);
     Ok((model, context))
 }
@@ -259,9 +260,11 @@ pub(super) fn generate(
     session: &Session,
     request: &GenerateCommand,
 ) -> Result<ExitCode, EvalhError> {
+    let catalog = session.catalog(&request.model.files.catalog)?;
+    let sampling = catalog.find(&request.model.model.value)?.sampling;
     let mut parsed: Vec<(usize, GenerateLine)> = Vec::new();
     for (number, line) in lines()? {
-        let line = if request.model.json {
+        let mut line = if request.model.json {
             parse(number, &line)?
         } else {
             let message = MessageLine {
@@ -274,6 +277,7 @@ pub(super) fn generate(
             }
         };
         check_generate(number, &line)?;
+        line.complete(sampling);
         parsed.push((number, line));
     }
     let needed = |codec: &dyn Codec| {
@@ -316,6 +320,16 @@ pub(super) fn generate(
     }
     totals.print(session, request.model.stats, wall);
     Ok(ExitCode::Done)
+}
+
+impl GenerateLine {
+    /// Takes what the line leaves open from the catalogue.
+    fn complete(&mut self, sampling: Sampling) {
+        self.temperature = self.temperature.or(sampling.temperature);
+        self.top_k = self.top_k.or(sampling.top_k);
+        self.top_p = self.top_p.or(sampling.top_p);
+        self.min_p = self.min_p.or(sampling.min_p);
+    }
 }
 
 fn check_generate(number: usize, line: &GenerateLine) -> Result<(), EvalhError> {
@@ -548,5 +562,27 @@ impl Totals {
                 wall.as_secs_f64()
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_completes_a_line_and_never_overrides_it() {
+        let sampling = Sampling {
+            temperature: Some(0.7),
+            top_p: Some(0.9),
+            ..Sampling::default()
+        };
+        let mut line = GenerateLine {
+            temperature: Some(0.0),
+            ..GenerateLine::default()
+        };
+        line.complete(sampling);
+        assert_eq!(line.temperature, Some(0.0));
+        assert_eq!(line.top_p, Some(0.9));
+        assert_eq!((line.top_k, line.min_p), (None, None));
     }
 }

@@ -38,9 +38,7 @@ fn list(session: &Session, request: &ModelsListRequest) -> Result<ExitCode, Eval
     let mut rows = Vec::new();
     for entry in chosen(&catalog, &request.models)? {
         let files = hub.locate(entry);
-        let opened = files
-            .clone()
-            .map(|f| OpenModel::open(session.now, entry, f));
+        let opened = files.clone().map(|f| OpenModel::open(session, entry, f));
         // One damaged file must not hide the rest of the catalogue.
         let model = match opened {
             Some(Err(error)) => {
@@ -166,7 +164,7 @@ fn pull(session: &Session, request: &PullRequest) -> Result<ExitCode, EvalhError
     for entry in entries {
         let files = hub.fetch(entry)?;
         // A file whose bytes are as published can still be no model, and a `path:` source has no published bytes.
-        OpenModel::open(session.now, entry, files.clone())?;
+        OpenModel::open(session, entry, files.clone())?;
         print_files(session, entry, &files, request.json)?;
     }
     Ok(ExitCode::Done)
@@ -185,7 +183,7 @@ fn verify(session: &Session, request: &VerifyRequest) -> Result<ExitCode, EvalhE
         seen += 1;
         let files = hub.verify(entry)?;
         // A file whose bytes are right can still be no model.
-        OpenModel::open(session.now, entry, files.clone())?;
+        OpenModel::open(session, entry, files.clone())?;
         print_files(session, entry, &files, request.json)?;
     }
     if seen == 0 {
@@ -251,7 +249,7 @@ fn estimate(session: &Session, request: &EstimateRequest) -> Result<ExitCode, Ev
             continue;
         };
         seen += 1;
-        let model = OpenModel::open(session.now, entry, files)?;
+        let model = OpenModel::open(session, entry, files)?;
         let e = model.estimate(planned_context(entry, &model.shape, request.context));
         if request.json {
             let mut value = estimate_json(e);

@@ -146,10 +146,10 @@ fn candidates(
         match open(session, &hub, entry, suite, fetch) {
             Ok(Some((model, context))) => {
                 let record = model.record(context);
-                let files = model.files;
                 let source = Source {
                     entry: (*entry).clone(),
-                    files,
+                    files: model.files,
+                    overrides: model.overrides,
                 };
                 sources.insert(record.id.as_str().to_owned(), source);
                 candidates.push(Candidate { record, skip: None });
@@ -193,7 +193,7 @@ fn open(
     };
     let Some(files) = files else { return Ok(None) };
     tracing::info!(model = %entry.name, path = %files.path.display(), "model file found");
-    let model = OpenModel::open(session.now, entry, files)?;
+    let model = OpenModel::open(session, entry, files)?;
     let needed = needed_context(suite, model.tokenizer.as_ref())?;
     let context = planned_context(entry, &model.shape, Some(needed));
     Ok(Some((model, context)))

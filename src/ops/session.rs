@@ -97,6 +97,14 @@ impl Session {
         })
     }
 
+    /// A path with `~` taken as the home folder.
+    pub(super) fn expand(&self, path: &Path) -> PathBuf {
+        match (path.strip_prefix("~"), self.env.text("HOME")) {
+            (Ok(rest), Some(home)) => Path::new(home).join(rest),
+            _ => path.to_owned(),
+        }
+    }
+
     /// The catalogue in force.
     pub(super) fn catalog(&self, settings: &CatalogSettings) -> Result<Catalog, EvalhError> {
         Ok(Catalog::load(

@@ -1,4 +1,4 @@
-//! Where a model is asked to run.
+//! Where and in which number format a model is asked to run.
 
 use std::fmt;
 
@@ -52,6 +52,35 @@ impl fmt::Display for DeviceChoice {
             Self::Cuda(0) => f.write_str("cuda"),
             Self::Cuda(n) => write!(f, "cuda:{n}"),
         }
+    }
+}
+
+/// Number format of activations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dtype {
+    /// 32 bits.
+    F32,
+    /// 16 bits, IEEE 754.
+    F16,
+    /// 16 bits with the exponent of 32.
+    Bf16,
+}
+
+impl Dtype {
+    /// The name in files and records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// The format with this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::F32, Self::F16, Self::Bf16]
+            .into_iter()
+            .find(|d| d.as_str() == text)
     }
 }
 

@@ -9,7 +9,7 @@ mod ids;
 mod run;
 mod score;
 
-pub use device::DeviceChoice;
+pub use device::{DeviceChoice, Dtype};
 pub use event::{EventSink, RunCounts, RunEvent, RunEventKind, RunStatus, SinkError};
 pub use generation::{Finish, Generation, Message, Role, Timing, TokenTable};
 pub use ids::{Digest, RunId, SampleKey};

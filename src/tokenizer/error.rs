@@ -1,6 +1,7 @@
 //! What can go wrong between text and token ids.
 
 use crate::modelfile::ModelFileError;
+use std::path::PathBuf;
 
 /// A tokenizer that cannot be built, a text that cannot be encoded or a conversation that cannot be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -8,6 +9,12 @@ pub enum TokenizerError {
     /// The model file does not hold what a tokenizer needs.
     #[error(transparent)]
     File(#[from] ModelFileError),
+    /// A tokenizer beside the weight file.
+    #[error("the tokenizer `{}` cannot take the place of the vocabulary inside a GGUF file", path.display())]
+    External {
+        /// Its file.
+        path: PathBuf,
+    },
     /// An algorithm this room does not have.
     #[error(
         "`tokenizer.ggml.model` is `{found}`, which is not supported; supported are {}",
@@ -224,6 +231,10 @@ impl TokenizerError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::File(e) => e.hint(),
+            Self::External { .. } => Some(
+                "remove `tokenizer` from the model's entry of `models.toml`: the file's own vocabulary is used"
+                    .to_owned(),
+            ),
             Self::PreMissing { .. } => Some(
                 "convert the model again with a current converter: it writes `tokenizer.ggml.pre`"
                     .to_owned(),

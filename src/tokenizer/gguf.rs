@@ -74,13 +74,14 @@ struct Rules {
 }
 
 impl ModelTokenizer {
-    /// Builds the tokenizer of the file whose bytes are `file`. `now` is what a chat template that asks for the date is told.
+    /// Builds the tokenizer of the file whose bytes are `file`. `chat_template` takes the place of the one in the file. `now` is what a chat template that asks for the date is told.
     ///
     /// # Errors
     /// When the vocabulary is of a kind that is not supported or contradicts itself, or the chat template cannot be read.
     pub fn from_gguf(
         header: &GgufHeader,
         file: &[u8],
+        chat_template: Option<&str>,
         now: Timestamp,
     ) -> Result<Self, TokenizerError> {
         let model = header.string("tokenizer.ggml.model")?.unwrap_or_default();
@@ -106,7 +107,7 @@ impl ModelTokenizer {
         Ok(Self {
             table: Arc::new(table(&vocabulary, &algorithm)),
             special: special_tokens(&vocabulary),
-            template: template(header, &vocabulary, &rules, now)?,
+            template: template(header, chat_template, &vocabulary, &rules, now)?,
             algorithm,
             space_prefix: rules.space_prefix,
             bos: rules.bos,
@@ -400,14 +401,13 @@ fn table(vocabulary: &Vocabulary<'_>, algorithm: &Algorithm) -> TokenTable {
 
 fn template(
     header: &GgufHeader,
+    instead: Option<&str>,
     vocabulary: &Vocabulary<'_>,
     rules: &Rules,
     now: Timestamp,
 ) -> Result<Option<ChatTemplate>, TokenizerError> {
-    let Some(source) = header
-        .string("tokenizer.chat_template")?
-        .filter(|s| !s.trim().is_empty())
-    else {
+    let own = header.string("tokenizer.chat_template")?;
+    let Some(source) = instead.or(own).filter(|s| !s.trim().is_empty()) else {
         return Ok(None);
     };
     let text = |id: Option<u32>| id.map(|id| vocabulary.pieces[id as usize].to_owned());

@@ -73,7 +73,7 @@ impl Writer {
         file.extend(&self.bytes);
         file.resize(file.len().next_multiple_of(32), 0);
         let header = GgufHeader::parse(&file).unwrap();
-        ModelTokenizer::from_gguf(&header, &file, Timestamp::UNIX_EPOCH)
+        ModelTokenizer::from_gguf(&header, &file, None, Timestamp::UNIX_EPOCH)
     }
 
     fn error(self) -> String {

@@ -505,3 +505,23 @@ fn a_closed_pipe_is_no_error() {
     let ran = crate::context::end(child, &args);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn a_chat_template_of_the_catalogue_takes_the_place_of_the_files() {
+    let context = with_file();
+    let render = ["render", "--model", "tiny"];
+    assert_eq!(context.evalh_reading(&render, "hi\n").out, "[user] hi\n");
+    let estimate = ["models", "list", "--json"];
+    let before = context.ok(&estimate).json();
+    context.write(
+        "house/short.jinja",
+        "{% for m in messages %}<{{ m.content }}>{% endfor %}",
+    );
+    context.write(
+        "models.toml",
+        "[[model]]\nname = \"tiny\"\nsources = [\"path:tiny.gguf\"]\nchat_template = \"house/short.jinja\"\ndefault = true\n",
+    );
+    assert_eq!(context.evalh_reading(&render, "hi\n").out, "<hi>\n");
+    let after = context.ok(&estimate).json();
+    assert_eq!(before["sha256"], after["sha256"]);
+}

@@ -613,6 +613,36 @@ fn a_file_with_another_digest() {
 }
 
 #[test]
+fn files_that_a_catalogue_puts_in_place_of_parts_of_a_model() {
+    let context = TestContext::new();
+    context.write("tiny.gguf", tiny_gguf("{{ messages[0].content }}"));
+    let entry = |more: &str| {
+        let head = "[[model]]\nname = \"tiny\"\nsources = [\"path:tiny.gguf\"]\ndefault = true\n";
+        context.write("models.toml", format!("{head}{more}\n"));
+    };
+    let args = ["run", "--suite", "smoke", "--quiet"];
+    entry("tokenizer = \"tokenizer.json\"");
+    refused(
+        &context,
+        &args,
+        3,
+        "error: model `tiny` cannot be used\n  caused by: the tokenizer `[DIR]/work/tokenizer.json` cannot take the place of the vocabulary \
+         inside a GGUF file\n\nhint: remove `tokenizer` from the model's entry of `models.toml`: the file's own vocabulary is used\n",
+    );
+    entry("chat_template = \"chat.jinja\"");
+    refused(
+        &context,
+        &args,
+        2,
+        "error: failed to read `[DIR]/work/chat.jinja`\n  caused by: No such file or directory (os error 2)\n",
+    );
+    context.write("chat.jinja", "{% if %}");
+    let (code, text) = context.refusal(&args);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("model `tiny` cannot be used"), "{text}");
+}
+
+#[test]
 fn a_model_that_the_engine_cannot_run() {
     let context = TestContext::new();
     context.write("tiny.gguf", tiny_gguf("{{ messages[0].content }}"));

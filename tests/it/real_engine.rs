@@ -15,6 +15,7 @@ fn load(name: &str, device: DeviceChoice) -> Option<CandleEngine> {
     let file = Arc::new(WeightsFile::open(&model_file(name)?).unwrap());
     let options = LoadOptions {
         device,
+        dtype: None,
         context: 1024,
         table: Arc::new(TokenTable::default()),
         peak_memory: || None,

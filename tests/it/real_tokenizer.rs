@@ -14,7 +14,7 @@ use serde_json::Value;
 fn load(name: &str) -> Option<ModelTokenizer> {
     let file = WeightsFile::open(&model_file(name)?).unwrap();
     let now = Timestamp::from_second(1_790_000_000).unwrap();
-    Some(ModelTokenizer::from_gguf(file.header(), file.bytes(), now).unwrap())
+    Some(ModelTokenizer::from_gguf(file.header(), file.bytes(), None, now).unwrap())
 }
 
 fn ids(value: &Value) -> Vec<u32> {

@@ -64,7 +64,7 @@ sampling = {{ temperature = 0.7, top_p = 0.9, top_k = 40, min_p = 0 }}
     assert_eq!(entry.sources[1], Source::Path("~/m.gguf".into()));
     assert_eq!(entry.sha256.as_ref().unwrap().as_str(), SHA);
     assert_eq!(entry.context, Some(8192));
-    assert_eq!(entry.dtype, Some(Dtype::Bf16));
+    assert_eq!(entry.dtype, Some(crate::record::Dtype::Bf16));
     assert_eq!(entry.device, Some(crate::record::DeviceChoice::Cuda(2)));
     assert_eq!(entry.parameters, Some(1_500_000_000));
     assert_eq!(

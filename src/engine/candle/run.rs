@@ -24,6 +24,8 @@ use std::sync::Arc;
 pub struct LoadOptions {
     /// Where it runs.
     pub device: DeviceChoice,
+    /// Number format of activations that was asked for; `None` takes what the device computes in.
+    pub dtype: Option<Dtype>,
     /// Positions the key/value cache is allocated for; held to the trained context.
     pub context: u32,
     /// The bytes of every token, for stop strings.
@@ -31,6 +33,9 @@ pub struct LoadOptions {
     /// Reads the peak memory of the process.
     pub peak_memory: fn() -> Option<Bytes>,
 }
+
+/// What activations are computed in on every device; the key/value cache is f16 where the device is not the CPU.
+const ACTIVATIONS: Dtype = Dtype::F32;
 
 /// A model on candle tensors.
 pub struct CandleEngine {
@@ -49,6 +54,13 @@ impl CandleEngine {
     /// When the architecture is unknown, a tensor is missing or misshapen, or the device is not there.
     pub fn load(file: Arc<WeightsFile>, options: &LoadOptions) -> Result<Self, EngineError> {
         let device = device::open(options.device)?;
+        if let Some(asked) = options.dtype.filter(|d| *d != ACTIVATIONS) {
+            return Err(EngineError::Dtype {
+                asked: asked.as_str(),
+                device: device::name(&device),
+                computed: ACTIVATIONS.as_str(),
+            });
+        }
         let mode = if device.is_cpu() && options.device != DeviceChoice::CpuPlain {
             Mode::Kernels
         } else {
