@@ -14,7 +14,7 @@ use crate::engine::{
     ScoreRequest, ScoreSink,
 };
 use crate::modelfile::WeightsFile;
-use crate::record::{DeviceChoice, Finish, TokenTable};
+use crate::record::{DeviceChoice, Dtype, Finish, TokenTable};
 use crate::units::Bytes;
 use std::ops::ControlFlow;
 use std::sync::Arc;

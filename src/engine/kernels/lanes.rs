@@ -118,13 +118,13 @@ mod x86 {
     use std::arch::x86_64::{
         __m128, __m128i, __m256, __m512, _mm_add_ps, _mm_add_ss, _mm_and_si128, _mm_cmpeq_epi8,
         _mm_cvtsi32_si128, _mm_cvtss_f32, _mm_loadu_si128, _mm_movehl_ps, _mm_or_si128,
-        _mm_set1_epi8, _mm_set1_epi16, _mm_setr_epi8, _mm_shuffle_epi8, _mm_shuffle_ps,
-        _mm_slli_epi16, _mm_srl_epi16, _mm_unpackhi_epi64, _mm_xor_si128, _mm256_add_ps,
-        _mm256_castps256_ps128, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_extractf128_ps,
-        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps,
-        _mm256_storeu_ps, _mm512_add_ps, _mm512_castps512_ps256, _mm512_cvtepi32_ps,
-        _mm512_cvtepu8_epi32, _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-        _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+        _mm_set1_epi8, _mm_set1_epi16, _mm_shuffle_epi8, _mm_shuffle_ps, _mm_slli_epi16,
+        _mm_srl_epi16, _mm_unpackhi_epi64, _mm_xor_si128, _mm256_add_ps, _mm256_castps256_ps128,
+        _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_extractf128_ps, _mm256_fmadd_ps,
+        _mm256_loadu_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
+        _mm512_add_ps, _mm512_castps512_ps256, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32,
+        _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mul_ps, _mm512_set1_ps,
+        _mm512_setzero_ps, _mm512_storeu_ps,
     };
 
     /// One 512-bit register.
@@ -135,44 +135,48 @@ mod x86 {
     #[derive(Clone, Copy)]
     pub(crate) struct Avx2(__m256, __m256);
 
-    /// 16-bit shift, then a mask that removes what came from the neighbouring byte.
-    #[inline(always)]
-    fn field(bytes: __m128i, shift: u32, mask: u8) -> __m128i {
-        // SAFETY: reached only from functions compiled for AVX2 or AVX-512 (module header).
-        unsafe {
-            let shifted = _mm_srl_epi16(bytes, _mm_cvtsi32_si128(shift.cast_signed()));
-            _mm_and_si128(shifted, _mm_set1_epi8(mask.cast_signed()))
-        }
-    }
-
-    /// The byte of a bit is copied to every lane, the lane's own bit is kept and compared.
-    #[inline(always)]
-    fn spread(bits: u16) -> __m128i {
-        // SAFETY: as above.
-        unsafe {
-            let both = _mm_set1_epi16(bits.cast_signed());
-            let own = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
-            let bit = _mm_setr_epi8(
-                1,
-                2,
-                4,
-                8,
-                16,
-                32,
-                64,
-                i8::MIN,
-                1,
-                2,
-                4,
-                8,
-                16,
-                32,
-                64,
-                i8::MIN,
-            );
-            let kept = _mm_and_si128(_mm_shuffle_epi8(both, own), bit);
-            _mm_and_si128(_mm_cmpeq_epi8(kept, bit), _mm_set1_epi8(1))
-        }
+    /// Sixteen bytes are the same register in both tiers.
+    macro_rules! sixteen_bytes {
+        () => {
+            type Bytes = __m128i;
+            #[inline(always)]
+            fn bytes(from: &[u8; 16]) -> __m128i {
+                // SAFETY: sixteen bytes are readable behind the reference; the load is unaligned.
+                unsafe { _mm_loadu_si128(from.as_ptr().cast()) }
+            }
+            /// 16-bit shift, then a mask that removes what came from the neighbouring byte.
+            #[inline(always)]
+            fn field(bytes: __m128i, shift: u32, mask: u8) -> __m128i {
+                // SAFETY: see the module header.
+                unsafe {
+                    let shifted = _mm_srl_epi16(bytes, _mm_cvtsi32_si128(shift.cast_signed()));
+                    _mm_and_si128(shifted, _mm_set1_epi8(mask.cast_signed()))
+                }
+            }
+            #[inline(always)]
+            fn above(a: __m128i, b: __m128i) -> __m128i {
+                // SAFETY: see the module header. `b` is below 16, so nothing moves into the neighbouring byte.
+                unsafe { _mm_or_si128(a, _mm_slli_epi16::<4>(b)) }
+            }
+            /// The byte of a bit is copied to every lane, the lane's own bit is kept and compared.
+            #[inline(always)]
+            fn spread(bits: u16) -> __m128i {
+                // SAFETY: see the module header; both tables have sixteen bytes.
+                unsafe {
+                    let both = _mm_set1_epi16(bits.cast_signed());
+                    let own = Self::bytes(&[0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
+                    let bit =
+                        Self::bytes(&[1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128]);
+                    let kept = _mm_and_si128(_mm_shuffle_epi8(both, own), bit);
+                    _mm_and_si128(_mm_cmpeq_epi8(kept, bit), _mm_set1_epi8(1))
+                }
+            }
+            #[inline(always)]
+            fn flip_sign(bytes: __m128i) -> __m128i {
+                // SAFETY: see the module header.
+                unsafe { _mm_xor_si128(bytes, _mm_set1_epi8(i8::MIN)) }
+            }
+        };
     }
 
     /// The reduction tree below eight lanes.
@@ -207,30 +211,7 @@ mod x86 {
             // SAFETY: sixteen floats are writable behind the reference; the store is unaligned.
             unsafe { _mm512_storeu_ps(to.as_mut_ptr(), self.0) }
         }
-        type Bytes = __m128i;
-        #[inline(always)]
-        fn bytes(from: &[u8; 16]) -> __m128i {
-            // SAFETY: sixteen bytes are readable behind the reference; the load is unaligned.
-            unsafe { _mm_loadu_si128(from.as_ptr().cast()) }
-        }
-        #[inline(always)]
-        fn field(bytes: __m128i, shift: u32, mask: u8) -> __m128i {
-            field(bytes, shift, mask)
-        }
-        #[inline(always)]
-        fn above(a: __m128i, b: __m128i) -> __m128i {
-            // SAFETY: see the module header. `b` is below 16, so nothing moves into the neighbouring byte.
-            unsafe { _mm_or_si128(a, _mm_slli_epi16::<4>(b)) }
-        }
-        #[inline(always)]
-        fn spread(bits: u16) -> __m128i {
-            spread(bits)
-        }
-        #[inline(always)]
-        fn flip_sign(bytes: __m128i) -> __m128i {
-            // SAFETY: see the module header.
-            unsafe { _mm_xor_si128(bytes, _mm_set1_epi8(i8::MIN)) }
-        }
+        sixteen_bytes!();
         #[inline(always)]
         fn widen(bytes: __m128i) -> Self {
             // SAFETY: see the module header.
@@ -292,30 +273,7 @@ mod x86 {
                 _mm256_storeu_ps(to.as_mut_ptr().add(8), self.1);
             }
         }
-        type Bytes = __m128i;
-        #[inline(always)]
-        fn bytes(from: &[u8; 16]) -> __m128i {
-            // SAFETY: sixteen bytes are readable behind the reference; the load is unaligned.
-            unsafe { _mm_loadu_si128(from.as_ptr().cast()) }
-        }
-        #[inline(always)]
-        fn field(bytes: __m128i, shift: u32, mask: u8) -> __m128i {
-            field(bytes, shift, mask)
-        }
-        #[inline(always)]
-        fn above(a: __m128i, b: __m128i) -> __m128i {
-            // SAFETY: see the module header. `b` is below 16, so nothing moves into the neighbouring byte.
-            unsafe { _mm_or_si128(a, _mm_slli_epi16::<4>(b)) }
-        }
-        #[inline(always)]
-        fn spread(bits: u16) -> __m128i {
-            spread(bits)
-        }
-        #[inline(always)]
-        fn flip_sign(bytes: __m128i) -> __m128i {
-            // SAFETY: see the module header.
-            unsafe { _mm_xor_si128(bytes, _mm_set1_epi8(i8::MIN)) }
-        }
+        sixteen_bytes!();
         #[inline(always)]
         fn widen(bytes: __m128i) -> Self {
             // SAFETY: see the module header.
