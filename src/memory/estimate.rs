@@ -16,7 +16,7 @@ use crate::record::MemoryEstimate;
 use crate::units::Bytes;
 
 /// Prompt rows computed at once, when the engine says nothing else.
-pub const PREFILL_CHUNK_ROWS: u32 = 512;
+pub const PREFILL_CHUNK_ROWS: u32 = 256;
 
 /// Activations are 32-bit floats on the CPU; narrower formats elsewhere need less.
 const ACTIVATION_BYTES: u64 = 4;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 #[cfg(feature = "candle")]
 const PREFILL_CHUNK: u32 = crate::engine::candle::PREFILL_CHUNK as u32;
 #[cfg(not(feature = "candle"))]
-const PREFILL_CHUNK: u32 = 512;
+const PREFILL_CHUNK: u32 = memory::PREFILL_CHUNK_ROWS;
 
 /// Context when neither the catalogue nor a suite asks for one: enough for a long business prompt without reserving a model's full window.
 const DEFAULT_CONTEXT: u32 = 4096;

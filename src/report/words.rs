@@ -473,9 +473,15 @@ pub(super) fn plain(x: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// The figure with its unit and interval.
+/// The figure with its unit and interval. Where all units are equal the interval has no width, which would read as certainty: their number is said instead.
 pub(super) fn text_of(figure: Option<&Figure>) -> String {
-    measured(figure).map_or_else(|| "–".to_owned(), |shown| shown.text())
+    let flat = figure
+        .and_then(|f| f.value.measured())
+        .filter(|m| m.is_flat());
+    match flat {
+        Some(m) => format!("{} on all {}", point_of(figure), prompts(m.n as u64)),
+        None => measured(figure).map_or_else(|| "–".to_owned(), |shown| shown.text()),
+    }
 }
 
 /// The figure with its unit and without its interval.

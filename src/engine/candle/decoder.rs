@@ -13,7 +13,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use std::sync::Arc;
 
 /// Rows computed in one pass through the layers; bounds the memory of activations.
-pub(super) const CHUNK_ROWS: usize = 512;
+pub(super) const CHUNK_ROWS: usize = 256;
 /// Rows of logits held at a time: 8 rows of 262,144 are 8 MiB.
 const LOGIT_ROWS: usize = 8;
 
