@@ -38,14 +38,11 @@ pub(super) fn budget_of(machine: Machine) -> Probe<(Bytes, String)> {
     let limit = machine.effective_limit().cloned();
     let available = machine.memory_available?;
     let budget = Bytes(available.get() / 100 * SHARE_PERCENT);
-    let within = match (limit, machine.memory_total) {
-        (Some(limit), _) => format!(" ({} of {})", limit.origin, limit.bytes),
-        (None, Ok(total)) => format!(" of {total}"),
-        (None, Err(_)) => String::new(),
-    };
+    // Short enough for the first line of a run on 100 columns; the total is in every report's head.
+    let within = limit.map_or_else(String::new, |l| format!(", {} of {}", l.origin, l.bytes));
     Ok((
         budget,
-        format!("{SHARE_PERCENT} % of the {available} that are free{within}"),
+        format!("{SHARE_PERCENT} % of {available} free{within}"),
     ))
 }
 

@@ -116,7 +116,7 @@ fn a_whole_machine_is_read() {
     );
     let (budget, origin) = budget::budget_of(found).unwrap();
     assert_eq!(budget, Bytes(20_000_000 * 1024 / 100 * 90));
-    assert_eq!(origin, "90 % of the 20.5 GB that are free of 32.8 GB");
+    assert_eq!(origin, "90 % of 20.5 GB free");
 }
 
 #[cfg(not(target_os = "macos"))]
@@ -206,7 +206,7 @@ fn a_limit_binds_the_budget() {
     assert_eq!(budget, Bytes(6_300_000_000));
     assert_eq!(
         origin,
-        "90 % of the 7.0 GB that are free (control group (version 2) of 8.0 GB)"
+        "90 % of 7.0 GB free, control group (version 2) of 8.0 GB"
     );
     // A limit above the installed memory is none.
     let root = machine(&[
@@ -399,7 +399,7 @@ ok instructions: neon (asimd asimddp)
 ok cores: 4
 problem memory: 400 MB free of 32.8 GB -> close other programs: less than 512 MB is free
 note memory limit: 400 MB by control group (version 2)
-ok default budget: 360 MB: 90 % of the 400 MB that are free (control group (version 2) of 400 MB)
+ok default budget: 360 MB: 90 % of 400 MB free, control group (version 2) of 400 MB
 note accelerator: the system lists no accelerator with a known driver in `/proc/driver/nvidia/gpus`
 note power: battery -> plug in before measuring speed: many machines slow down on battery
 note heat: moderate, 99 °C -> let the machine cool down before measuring speed
