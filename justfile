@@ -34,3 +34,7 @@ metal:
 golden:
     python3 tests/golden/dequant.py > tests/golden/dequant.json
     python3 tests/golden/templates.py > tests/golden/templates.json
+
+# the kernels' tests on an emulated AArch64 processor
+neon-check:
+    bash .ci/neon-check
