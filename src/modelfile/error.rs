@@ -65,6 +65,22 @@ pub enum ModelFileError {
         /// What is wrong.
         why: String,
     },
+    /// One of several files that belong together.
+    #[error("`{file}`: {source}")]
+    InFile {
+        /// Its name.
+        file: String,
+        /// What is wrong with it.
+        source: Box<ModelFileError>,
+    },
+    /// Weights in a form that no engine of this build runs.
+    #[error(
+        "`{file}` holds safetensors weights, which can be fetched, verified and estimated but not yet run"
+    )]
+    NotRunnable {
+        /// Its name.
+        file: String,
+    },
     /// A key that the reader of this header needs.
     #[error("metadata key `{key}` is missing")]
     MissingKey {
@@ -100,6 +116,8 @@ impl ModelFileError {
             Self::Truncated { .. } | Self::Tensor { .. } => {
                 Some("the download may be incomplete: `evalh models verify` checks it, `evalh models pull` fetches it again".to_owned())
             }
+            Self::InFile { source, .. } => source.hint(),
+            Self::NotRunnable { .. } => Some("name a GGUF file of the same model in the entry's `sources`".to_owned()),
             Self::Magic { .. } => Some("evalh reads GGUF weight files; name one in the entry's `sources`".to_owned()),
             _ => None,
         }

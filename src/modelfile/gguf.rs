@@ -12,6 +12,8 @@ const MAX_KEY_BYTES: u64 = 1 << 16;
 const MAX_DIMS: u32 = 4;
 const DEFAULT_ALIGNMENT: u64 = 32;
 const MAX_ALIGNMENT: u64 = 1 << 20;
+/// Largest header; the largest vocabularies known take a tenth of it.
+const MAX_HEADER_BYTES: usize = 256 << 20;
 /// Nested arrays deeper than this occur in no known file.
 const MAX_ARRAY_DEPTH: u32 = 4;
 
@@ -147,6 +149,29 @@ impl GgufHeader {
     /// # Errors
     /// When anything in it contradicts the format or the file's length.
     pub fn parse(file: &[u8]) -> Result<Self, ModelFileError> {
+        Self::parse_head(file, file.len() as u64)
+    }
+
+    /// Validates a header. `head` holds the first bytes of a file of `total` bytes, at least its whole header.
+    ///
+    /// # Errors
+    /// As [`GgufHeader::parse`]; [`ModelFileError::Truncated`] when `head` ends too early.
+    pub fn parse_head(head: &[u8], total: u64) -> Result<Self, ModelFileError> {
+        let Some(window) = head.get(..MAX_HEADER_BYTES) else {
+            return Self::parse_within(head, total);
+        };
+        // What a header declares may not lead the walk, or copies of it, through a file of any size.
+        Self::parse_within(window, total).map_err(|error| match error {
+            ModelFileError::Truncated { offset, .. } => ModelFileError::Invalid {
+                what: "the header",
+                offset,
+                why: format!("it goes on beyond the limit of {MAX_HEADER_BYTES} bytes"),
+            },
+            other => other,
+        })
+    }
+
+    fn parse_within(file: &[u8], total: u64) -> Result<Self, ModelFileError> {
         let mut cursor = Cursor { file, at: 0 };
         let magic = cursor.take(4.min(file.len() as u64), "the magic number")?;
         if magic != b"GGUF" {
@@ -163,14 +188,13 @@ impl GgufHeader {
         let metadata = read_metadata(&mut cursor, key_count)?;
         let alignment = alignment(&metadata)?;
         let declared = read_declarations(&mut cursor, tensor_count)?;
-        let data =
-            align(cursor.at, alignment).filter(|&d| d <= file.len() as u64 || declared.is_empty());
+        let data = align(cursor.at, alignment).filter(|&d| d <= total || declared.is_empty());
         let data = data.ok_or(ModelFileError::Truncated {
             what: "the tensor data",
             offset: cursor.at,
-            length: file.len() as u64,
+            length: total,
         })?;
-        let tensors = place_tensors(declared, data, alignment, file.len() as u64)?;
+        let tensors = place_tensors(declared, data, alignment, total)?;
         Ok(Self {
             version,
             alignment,

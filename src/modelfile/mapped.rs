@@ -1,6 +1,6 @@
 //! A weight file mapped into memory, with its checked header.
 
-use super::{GgufHeader, ModelFileError, TensorInfo};
+use super::{GgufHeader, ModelFileError, SafetensorsIndex, TensorInfo};
 use memmap2::Mmap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,15 @@ impl WeightsFile {
             path: path.to_owned(),
             source,
         };
+        if is_safetensors(path) {
+            return Err(ModelFileError::NotRunnable {
+                file: path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+            });
+        }
         let file = File::open(path).map_err(read)?;
         let map = map_file(&file).map_err(read)?;
         let header = GgufHeader::parse(&map)?;
@@ -63,6 +72,12 @@ impl WeightsFile {
         let start = tensor.offset as usize;
         &self.map[start..start + tensor.bytes as usize]
     }
+}
+
+/// Whether a path is the main file of safetensors weights, by its name.
+pub fn is_safetensors(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".safetensors") || SafetensorsIndex::is_name(&name)
 }
 
 /// Maps a whole file read-only.
