@@ -5,13 +5,13 @@ use crate::modelfile::{GgufHeader, Value};
 use crate::units::Bytes;
 
 // Bounds: several times what the largest published open model has, so that a damaged header is refused and no product overflows.
-const MAX_LAYERS: u64 = 1 << 10;
-const MAX_HEADS: u64 = 1 << 10;
-const MAX_HEAD_VALUES: u64 = 1 << 12;
-const MAX_EMBEDDING: u64 = 1 << 17;
-const MAX_FEED_FORWARD: u64 = 1 << 20;
-const MAX_VOCABULARY: u64 = 1 << 22;
-const MAX_CONTEXT: u64 = 1 << 24;
+pub(super) const MAX_LAYERS: u64 = 1 << 10;
+pub(super) const MAX_HEADS: u64 = 1 << 10;
+pub(super) const MAX_HEAD_VALUES: u64 = 1 << 12;
+pub(super) const MAX_EMBEDDING: u64 = 1 << 17;
+pub(super) const MAX_FEED_FORWARD: u64 = 1 << 20;
+pub(super) const MAX_VOCABULARY: u64 = 1 << 22;
+pub(super) const MAX_CONTEXT: u64 = 1 << 24;
 
 /// Dimensions of a model that decide how much memory it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,7 +181,7 @@ impl Reader<'_> {
     }
 }
 
-fn bounded(key: &str, found: u64, least: u64, most: u64) -> Result<u64, MemoryError> {
+pub(super) fn bounded(key: &str, found: u64, least: u64, most: u64) -> Result<u64, MemoryError> {
     if (least..=most).contains(&found) {
         return Ok(found);
     }
