@@ -14,6 +14,7 @@ use tracing::level_filters::LevelFilter;
 
 /// Runs the program. `args` begins with the program's name; `folder` is the current one.
 pub fn main(args: Vec<OsString>, variables: BTreeMap<String, String>, folder: PathBuf) -> ExitCode {
+    quiet_guarded_panics();
     let facts = TerminalFacts::detect(&variables, host::terminal_width());
     let early = Console::new(facts, ColorRule::Auto, false);
     let env = match environment(variables, &folder) {
@@ -56,6 +57,16 @@ pub fn main(args: Vec<OsString>, variables: BTreeMap<String, String>, folder: Pa
             },
         ),
     }
+}
+
+/// A panic that a room turns into an error is told by that error alone.
+fn quiet_guarded_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !crate::tokenizer::is_guarded() {
+            usual(info);
+        }
+    }));
 }
 
 /// The environment with the settings files below it.

@@ -5,10 +5,10 @@
 //! token is left out of the ids, as the reference implementations do (SmolLM2 has none for ten control characters).
 
 use super::TokenizerError;
+use super::guard::guarded;
 use super::pretokenize::{Profile, Splitter};
 use super::vocabulary::{TokenKind, Vocabulary};
 use std::collections::{HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokenizers::Model as _;
 use tokenizers::models::bpe::BPE;
 
@@ -157,23 +157,6 @@ fn checked_merges(
     Ok(out)
 }
 
-/// Runs a call into the `tokenizers` crate; its errors and panics become ours.
-fn guarded<T>(
-    action: &'static str,
-    call: impl FnOnce() -> tokenizers::Result<T>,
-) -> Result<T, TokenizerError> {
-    let message = match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(value)) => return Ok(value),
-        Ok(Err(error)) => error.to_string(),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            format!("it panicked: {}", text.unwrap_or("without a message"))
-        }
-    };
-    Err(TokenizerError::Library { action, message })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,19 +176,5 @@ mod tests {
         alphabet.write("é \u{7f}", &mut out);
         assert_eq!(alphabet.read(&out), "é \u{7f}".as_bytes());
         assert_eq!(alphabet.read("漢"), "漢".as_bytes());
-    }
-
-    #[test]
-    fn panics_and_errors_of_the_library_become_ours() {
-        let e = guarded::<()>("encode a text", || panic!("index {} out of range", 7)).unwrap_err();
-        assert_eq!(
-            e.to_string(),
-            "the tokenizers library failed to encode a text: it panicked: index 7 out of range"
-        );
-        let e = guarded::<()>("build the vocabulary", || Err("no".into())).unwrap_err();
-        assert_eq!(
-            e.to_string(),
-            "the tokenizers library failed to build the vocabulary: no"
-        );
     }
 }

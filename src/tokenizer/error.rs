@@ -162,6 +162,14 @@ pub enum TokenizerError {
         /// What it said.
         message: String,
     },
+    /// A `tokenizer.json` longer than any real one.
+    #[error("`tokenizer.json` has {bytes} bytes, above the limit of {limit} bytes")]
+    FileTooLong {
+        /// Its length.
+        bytes: usize,
+        /// Allowed.
+        limit: usize,
+    },
     /// A text longer than any context window.
     #[error("the text has {bytes} bytes, above the limit of {limit} bytes")]
     TextTooLong {

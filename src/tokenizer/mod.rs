@@ -2,7 +2,7 @@
 //!
 //! In: the vocabulary and chat template embedded in a model file, texts, messages. Out: ids, text, prompts, the bytes of every id. Knows
 //! nothing of tensors, suites, storage. The two implementations of [`Codec`] are [`ModelTokenizer`], the tokenizer found in a model
-//! file, and [`ByteCodec`], the byte-level one of the mock engine.
+//! file, and [`ByteCodec`], the byte-level one of the mock engine. [`TokenizerFile`] reads the `tokenizer.json` beside safetensors weights.
 //!
 //! Invariants: ids equal the reference implementation's for the same file; a vocabulary whose rules are not known is refused; no text of a
 //! message or of a data set becomes a control token; BOS is added at most once; the files are hostile: bounded and checked
@@ -13,7 +13,9 @@ mod bpe;
 mod bytes;
 mod ending;
 mod error;
+mod file;
 mod gguf;
+mod guard;
 mod plain;
 mod pretokenize;
 mod special;
@@ -23,7 +25,9 @@ mod vocabulary;
 
 pub use bytes::ByteCodec;
 pub use error::TokenizerError;
+pub use file::TokenizerFile;
 pub use gguf::ModelTokenizer;
+pub use guard::is_guarded;
 pub use template::{ChatTemplate, Variables};
 
 use crate::record::{Digest, Message, TokenTable};

@@ -17,6 +17,7 @@ mod json;
 mod python;
 
 use super::TokenizerError;
+use super::guard::caught;
 use crate::clock::Timestamp;
 use crate::record::{Digest, Message};
 use minijinja::syntax::SyntaxConfig;
@@ -163,10 +164,11 @@ fn apart<T: Send>(
         let thread = std::thread::Builder::new()
             .name("chat-template".to_owned())
             .stack_size(STACK_BYTES);
-        match thread.spawn_scoped(scope, work) {
-            Ok(handle) => handle
-                .join()
-                .unwrap_or_else(|_| Err(failed("the template engine panicked".to_owned()))),
+        match thread.spawn_scoped(scope, || caught(work)) {
+            Ok(handle) => match handle.join() {
+                Ok(Ok(done)) => done,
+                Ok(Err(_)) | Err(_) => Err(failed("the template engine panicked".to_owned())),
+            },
             Err(error) => Err(failed(format!("no thread to run it on: {error}"))),
         }
     })
