@@ -57,7 +57,15 @@ impl Blobs {
             .collect();
         // The order of a folder is not fixed.
         files.sort();
-        Some((files.into_iter().next()?, read_note(&folder)))
+        let named = |end: &str| {
+            let ends = |p: &&PathBuf| p.to_string_lossy().ends_with(end);
+            files.iter().find(ends)
+        };
+        // Of several files the one that stands for the others.
+        let main = named(".safetensors.index.json")
+            .or_else(|| named(".safetensors"))
+            .or_else(|| files.first())?;
+        Some((main.clone(), read_note(&folder)))
     }
 
     /// Takes a damaged file out of the cache.
@@ -82,11 +90,30 @@ impl Blobs {
         sync_file(file)?;
         let target = self.prepare(sha256, name, note)?;
         std::fs::rename(file, &target).map_err(HubError::io("rename to", &target))?;
-        Ok(self.finish(target, sha256))
+        if let Some(folder) = target.parent() {
+            sync_folder(folder);
+        }
+        self.stamps().write(&target, sha256);
+        Ok(target)
     }
 
     /// Makes a file that belongs to another cache known under its digest: by a hard link, else by a symbolic one, else it is used where it is.
     pub(crate) fn link(
+        &self,
+        file: &Path,
+        sha256: &Digest,
+        name: &str,
+        note: &Note,
+    ) -> Result<PathBuf, HubError> {
+        let linked = self.link_into(file, sha256, name, note)?;
+        if linked != file {
+            self.stamps().write(&linked, sha256);
+        }
+        Ok(linked)
+    }
+
+    /// Links a file into the folder of a digest, which may be that of a set the file is a part of.
+    fn link_into(
         &self,
         file: &Path,
         sha256: &Digest,
@@ -104,7 +131,31 @@ impl Blobs {
             return Ok(file.to_owned());
         }
         std::fs::rename(&temporary, &target).map_err(HubError::io("rename to", &target))?;
-        Ok(self.finish(target, sha256))
+        if let Some(folder) = target.parent() {
+            sync_folder(folder);
+        }
+        Ok(target)
+    }
+
+    /// Makes the files of a set known under its digest; the main one comes last, so that the set is there only when it is whole.
+    pub(crate) fn link_set(
+        &self,
+        main: &Path,
+        files: &[PathBuf],
+        sha256: &Digest,
+        note: &Note,
+    ) -> Result<PathBuf, HubError> {
+        for file in files.iter().filter(|f| *f != main) {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            let target = self.link_into(file, sha256, &name, note)?;
+            if target == *file {
+                // Nothing can be linked here: the set is used where it is.
+                self.discard(sha256)?;
+                return Ok(main.to_owned());
+            }
+        }
+        let name = main.file_name().unwrap_or_default().to_string_lossy();
+        self.link_into(main, sha256, &name, note)
     }
 
     fn prepare(&self, sha256: &Digest, name: &str, note: &Note) -> Result<PathBuf, HubError> {
@@ -115,14 +166,6 @@ impl Blobs {
         let file = folder.join(NOTE);
         write_whole(&file, text.as_bytes()).map_err(HubError::io("write", &file))?;
         Ok(folder.join(file_name(name)))
-    }
-
-    fn finish(&self, target: PathBuf, sha256: &Digest) -> PathBuf {
-        if let Some(folder) = target.parent() {
-            sync_folder(folder);
-        }
-        self.stamps().write(&target, sha256);
-        target
     }
 
     /// A folder for one fetch, empty. What an earlier, killed fetch of the same model left in it is removed; the caller holds the model's lock.

@@ -1,7 +1,7 @@
 //! The environment of Hugging Face's tools, read the way they read it.
 //!
 //! `HF_HOME`, `HF_HUB_CACHE` (and the older `HUGGINGFACE_HUB_CACHE`), `HF_TOKEN` over the file `HF_TOKEN_PATH` over `$HF_HOME/token`,
-//! `HF_HUB_DISABLE_IMPLICIT_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`, `HF_HUB_ETAG_TIMEOUT`, `HF_HUB_DOWNLOAD_TIMEOUT`. Truth values are
+//! `HF_HUB_DISABLE_IMPLICIT_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE` (and `TRANSFORMERS_OFFLINE`), `HF_HUB_ETAG_TIMEOUT`, `HF_HUB_DOWNLOAD_TIMEOUT`. Truth values are
 //! `1`, `on`, `yes`, `true` in any case; everything else is false, as there.
 
 use super::{HubError, Secret};
@@ -76,7 +76,8 @@ impl HfEnv {
             hub_cache,
             token,
             endpoint: endpoint(set("HF_ENDPOINT"))?,
-            offline: truth("HF_HUB_OFFLINE"),
+            // The older name counts as well, as there.
+            offline: truth("HF_HUB_OFFLINE") || truth("TRANSFORMERS_OFFLINE"),
             etag_timeout: seconds("HF_HUB_ETAG_TIMEOUT", set("HF_HUB_ETAG_TIMEOUT"))?,
             download_timeout: seconds("HF_HUB_DOWNLOAD_TIMEOUT", set("HF_HUB_DOWNLOAD_TIMEOUT"))?
                 .unwrap_or(Duration::from_secs(10)),
@@ -247,6 +248,9 @@ mod tests {
         assert!(read.offline);
         assert_eq!(read.download_timeout, Duration::from_millis(2500));
         assert_eq!(read.etag_timeout, None);
+        let older = HfEnv::from_env(&env(&[("TRANSFORMERS_OFFLINE", "yes")])).unwrap();
+        let neither = HfEnv::from_env(&env(&[("HF_HUB_OFFLINE", "0")])).unwrap();
+        assert!(older.offline && !neither.offline);
         let shown = format!("{read:?}");
         assert!(
             shown.contains("Secret(set)") && !shown.contains("canary"),

@@ -155,6 +155,22 @@ pub enum HubError {
         /// The name.
         name: String,
     },
+    /// Safetensors weights of which a file is missing.
+    #[error("`{}` is not whole: `{missing}` is missing", main.display())]
+    Incomplete {
+        /// The main file.
+        main: PathBuf,
+        /// The file that is not there.
+        missing: String,
+    },
+    /// The index of safetensors weights, or the header of weights in a repository, cannot be used.
+    #[error("`{file}` cannot be used: {source}")]
+    Index {
+        /// Its name.
+        file: String,
+        /// What is wrong with it.
+        source: crate::modelfile::ModelFileError,
+    },
     /// No file fits.
     #[error("`{place}` has no file that fits `{wanted}`; it has {}", ticked(files))]
     NoFile {

@@ -2,6 +2,7 @@
 
 use super::blobs::{Blobs, Note};
 use super::hf_cache::{CachedFile, HfCache};
+use super::set::{self, Reading};
 use super::stamp::{Hashed, Hasher, Stamps};
 use super::{
     HfEnv, HubError, LockEntry, LockFile, PipProgram, Progress, SourceFailure, local, pip, wheel,
@@ -50,14 +51,14 @@ impl HubSettings {
     }
 }
 
-/// A model's weight file on this machine.
+/// A model's weights on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelFiles {
-    /// The file.
+    /// The file; of a set of safetensors the main one, with the others beside it.
     pub path: PathBuf,
-    /// Its size.
+    /// Size of all weights.
     pub bytes: Bytes,
-    /// Its digest, computed here.
+    /// Their digest, computed here.
     pub sha256: Digest,
     /// Where it came from, with the commit (`hf:OWNER/REPO@COMMIT/FILE`).
     pub source: String,
@@ -152,7 +153,7 @@ impl<'p> Hub<'p> {
         if let Some(sha256) = expected(entry, &lock)
             && let Some((path, _)) = self.blobs.find(&sha256)
         {
-            let hashed = self.stamps.compute(&path, self.progress)?;
+            let hashed = self.digest_of(&path, Reading::Every)?;
             same(
                 &path.to_string_lossy(),
                 "the cache",
@@ -164,7 +165,7 @@ impl<'p> Hub<'p> {
             return Err(self.why_absent(entry, &lock));
         };
         let files = found.files;
-        let hashed = self.stamps.compute(&files.path, self.progress)?;
+        let hashed = self.digest_of(&files.path, Reading::Every)?;
         same(
             &files.path.to_string_lossy(),
             "its last verification",
@@ -219,7 +220,7 @@ impl<'p> Hub<'p> {
         let Some((path, note)) = self.blobs.find(sha256) else {
             return Ok(None);
         };
-        let hashed = match self.stamps.digest(&path, self.progress) {
+        let hashed = match self.digest_of(&path, Reading::Stamped) {
             Ok(hashed) => hashed,
             Err(HubError::Interrupted) => return Err(HubError::Interrupted),
             Err(_) => return Ok(None),
@@ -241,7 +242,7 @@ impl<'p> Hub<'p> {
         }))
     }
 
-    fn look_at_path(
+    pub(super) fn look_at_path(
         &self,
         entry: &ModelEntry,
         source: &Source,
@@ -249,7 +250,7 @@ impl<'p> Hub<'p> {
         lock: &LockFile,
     ) -> Result<Found, HubError> {
         let path = local::resolve(path, self.settings.home.as_deref())?;
-        let hashed = self.stamps.digest(&path, self.progress)?;
+        let hashed = self.digest_of(&path, Reading::Stamped)?;
         if let Some(declared) = &entry.sha256 {
             same(
                 &path.to_string_lossy(),
@@ -315,14 +316,24 @@ impl<'p> Hub<'p> {
         cached: &CachedFile,
         lock: &LockFile,
     ) -> Result<Found, HubError> {
-        let hashed = self.stamps.digest(&cached.path, self.progress)?;
+        let hashed = self.digest_of(&cached.path, Reading::Stamped)?;
         let text = format!("hf:{}@{}/{}", hf.repo_id(), cached.commit, cached.file);
         if let Some(declared) = &entry.sha256 {
             same(&text, "the catalogue", declared, &hashed.sha256)?;
         }
-        let etag = etag_of(&cached.path);
-        if let Some(announced) = etag.as_deref().and_then(Digest::from_hex) {
-            same(&text, "the hub", &announced, &hashed.sha256)?;
+        let members = if set::is_main(&cached.file) {
+            Some(set::members(&cached.path)?)
+        } else {
+            None
+        };
+        // A set has no name of its own at the hub; its files have.
+        let etag = match &members {
+            None => etag_of(&cached.path),
+            Some(_) => None,
+        };
+        let alone = std::slice::from_ref(&cached.path);
+        for path in members.as_ref().map_or(alone, |m| m.weights.as_slice()) {
+            self.check_etag(path, &text)?;
         }
         let locked = LockEntry {
             name: entry.name.clone(),
@@ -341,10 +352,23 @@ impl<'p> Hub<'p> {
             commit: Some(cached.commit.clone()),
         };
         let path = match self.blobs.find(&hashed.sha256) {
-            Some((path, _)) if self.stamps.digest(&path, self.progress)? == hashed => path,
-            _ => self
-                .blobs
-                .link(&cached.path, &hashed.sha256, &cached.file, &note)?,
+            Some((path, _))
+                if self
+                    .digest_of(&path, Reading::Stamped)
+                    .is_ok_and(|known| known == hashed) =>
+            {
+                path
+            }
+            _ => match &members {
+                None => self
+                    .blobs
+                    .link(&cached.path, &hashed.sha256, &cached.file, &note)?,
+                Some(members) => {
+                    let all = [members.companions.as_slice(), &members.weights].concat();
+                    self.blobs
+                        .link_set(&cached.path, &all, &hashed.sha256, &note)?
+                }
+            },
         };
         Ok(Found {
             files: ModelFiles {
@@ -356,6 +380,17 @@ impl<'p> Hub<'p> {
             },
             locked: Some(locked),
         })
+    }
+
+    /// Compares a file of the shared cache with the digest that its blob is named after, where that is one.
+    fn check_etag(&self, path: &Path, text: &str) -> Result<(), HubError> {
+        match etag_of(path).as_deref().and_then(Digest::from_hex) {
+            None => Ok(()),
+            Some(announced) => {
+                let hashed = self.stamps.digest(path, self.progress)?;
+                same(text, "the hub", &announced, &hashed.sha256)
+            }
+        }
     }
 
     /// Refuses what differs from `models.lock`, and under `--locked` what is not in it. A digest in the catalogue pins the content by itself.
@@ -517,7 +552,7 @@ impl<'p> Hub<'p> {
         })
     }
 
-    fn read_lock(&self) -> Result<LockFile, HubError> {
+    pub(super) fn read_lock(&self) -> Result<LockFile, HubError> {
         match &self.settings.lock_path {
             Some(path) => LockFile::read(path),
             None => Ok(LockFile::default()),
@@ -526,17 +561,35 @@ impl<'p> Hub<'p> {
 
     /// Writes what was found into `models.lock`, when one is kept and may change.
     fn remember(&self, found: Found) -> Result<ModelFiles, HubError> {
-        let (Some(path), Some(entry), false) =
-            (&self.settings.lock_path, found.locked, self.settings.locked)
-        else {
-            return Ok(found.files);
+        if let Some(entry) = found.locked {
+            let known = |lock: &LockFile| {
+                lock.find(&entry.name, &entry.source)
+                    .is_some_and(|e| e.difference(&entry).is_none())
+            };
+            self.change_lock(&mut |lock| {
+                if !known(lock) {
+                    lock.put(entry.clone());
+                }
+            })?;
+        }
+        Ok(found.files)
+    }
+
+    /// Changes `models.lock`, when one is kept and may change; it is written only when something is different.
+    pub(super) fn change_lock(
+        &self,
+        change: &mut dyn FnMut(&mut LockFile),
+    ) -> Result<(), HubError> {
+        let (Some(path), false) = (&self.settings.lock_path, self.settings.locked) else {
+            return Ok(());
         };
-        let known = |lock: &LockFile| {
-            lock.find(&entry.name, &entry.source)
-                .is_some_and(|e| e.difference(&entry).is_none())
+        let differs = |old: &LockFile, change: &mut dyn FnMut(&mut LockFile)| {
+            let mut new = old.clone();
+            change(&mut new);
+            (new != *old).then_some(new)
         };
-        if known(&LockFile::read(path)?) {
-            return Ok(found.files);
+        if differs(&LockFile::read(path)?, change).is_none() {
+            return Ok(());
         }
         // A poisoned mutex guards nothing but the file, which is written whole or not at all.
         let _in_process = self
@@ -544,12 +597,10 @@ impl<'p> Hub<'p> {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let _between_processes = self.blobs.lock("models.lock", self.progress)?;
-        let mut lock = LockFile::read(path)?;
-        if !known(&lock) {
-            lock.put(entry);
-            lock.write(path)?;
+        match differs(&LockFile::read(path)?, change) {
+            Some(lock) => lock.write(path),
+            None => Ok(()),
         }
-        Ok(found.files)
     }
 }
 

@@ -8,17 +8,51 @@ use super::fetch::{Found, Hub, same};
 use super::hf_cache::{CachedFile, HfCache, is_commit};
 use super::http::{Request, Target, content_length, header};
 use super::local::{choose, is_pattern};
-use super::{HubError, LockFile, blobs};
+use super::stamp::Hashed;
+use super::{HubError, LockFile, blobs, set};
 use crate::config::{HfSource, ModelEntry, Source, is_safe_inner_path};
 use crate::record::Digest;
+use std::io::Read as _;
+use std::path::Path;
 use ureq::http::HeaderMap;
 
 /// What the hub says of one file.
-struct Facts {
-    commit: String,
-    file: String,
-    etag: String,
-    bytes: u64,
+pub(super) struct Facts {
+    pub(super) commit: String,
+    pub(super) file: String,
+    pub(super) etag: String,
+    pub(super) bytes: u64,
+}
+
+impl Facts {
+    /// The digest of the content, which is the etag of large files.
+    pub(super) fn sha256(&self) -> Option<Digest> {
+        Digest::from_hex(&self.etag)
+    }
+}
+
+/// The file that a source means.
+pub(super) struct Chosen {
+    /// The revision to ask for; a commit when the repository was listed.
+    pub(super) revision: String,
+    pub(super) file: String,
+    /// The other files of the repository, when it was listed.
+    pub(super) siblings: Vec<String>,
+}
+
+impl Chosen {
+    /// A name in the folder of the file.
+    pub(super) fn beside(&self, name: &str) -> String {
+        match self.file.rsplit_once('/') {
+            Some((folder, _)) => format!("{folder}/{name}"),
+            None => name.to_owned(),
+        }
+    }
+
+    /// Whether a file is in the folder of the file.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.siblings.contains(&self.beside(name))
+    }
 }
 
 impl Hub<'_> {
@@ -31,12 +65,7 @@ impl Hub<'_> {
         lock: &LockFile,
     ) -> Result<Found, HubError> {
         self.network()?;
-        let Some(shared) = &self.shared else {
-            return Err(HubError::Variable {
-                variable: "HF_HUB_CACHE".to_owned(),
-                needed: "set, and neither `HF_HOME` nor `HOME` is",
-            });
-        };
+        let shared = self.shared_cache()?;
         let locked = lock.find(&entry.name, &source.to_string());
         if self.settings.locked && locked.is_none() && entry.sha256.is_none() && !hf.is_pinned() {
             return Err(HubError::LockMissing {
@@ -47,20 +76,64 @@ impl Hub<'_> {
         }
         let pin = locked.and_then(|l| l.commit.as_deref());
         self.progress.phase("asking the hub");
-        let facts = self.facts(hf, pin)?;
-        let declared = Digest::from_hex(&facts.etag);
-        if let (Some(expected), Some(announced)) = (&entry.sha256, &declared) {
-            // Known to be wrong before a byte is transferred.
-            same(&describe(hf, &facts), "the catalogue", expected, announced)?;
-        }
-        self.store(shared, hf, &facts, declared.as_ref())?;
+        let chosen = self.choose_file(hf, pin)?;
+        let cached = if set::is_main(&chosen.file) {
+            self.fetch_set(shared, hf, &chosen)?
+        } else {
+            let facts = self.facts(hf, &chosen.revision, &chosen.file)?;
+            if let (Some(expected), Some(announced)) = (&entry.sha256, facts.sha256()) {
+                // Known to be wrong before a byte is transferred.
+                same(&describe(hf, &facts), "the catalogue", expected, &announced)?;
+            }
+            self.fetch_file(shared, hf, facts)?
+        };
+        self.accept_shared(entry, source, hf, &cached, lock)
+    }
+
+    /// The cache that files of a hub are kept in.
+    pub(super) fn shared_cache(&self) -> Result<&HfCache, HubError> {
+        self.shared.as_ref().ok_or_else(|| HubError::Variable {
+            variable: "HF_HUB_CACHE".to_owned(),
+            needed: "set, and neither `HF_HOME` nor `HOME` is",
+        })
+    }
+
+    /// Brings one file into the shared cache.
+    pub(super) fn fetch_file(
+        &self,
+        shared: &HfCache,
+        hf: &HfSource,
+        facts: Facts,
+    ) -> Result<CachedFile, HubError> {
+        self.store(shared, hf, &facts)?;
         let path = shared.publish(hf, &facts.commit, &facts.file, &facts.etag)?;
-        let cached = CachedFile {
+        Ok(CachedFile {
             commit: facts.commit,
             file: facts.file,
             path,
+        })
+    }
+
+    /// Brings a set of safetensors with its companions into the shared cache, the main file last.
+    fn fetch_set(
+        &self,
+        shared: &HfCache,
+        hf: &HfSource,
+        chosen: &Chosen,
+    ) -> Result<CachedFile, HubError> {
+        let fetch = |file: &str| {
+            let facts = self.facts(hf, &chosen.revision, file)?;
+            self.fetch_file(shared, hf, facts)
         };
-        self.accept_shared(entry, source, hf, &cached, lock)
+        let main = last_part(&chosen.file);
+        // The index is small, and says what else there is.
+        let weights = set::weights(main, || read_small(&fetch(&chosen.file)?.path))?;
+        let companions = set::companions(|name| chosen.has(name));
+        let companions = companions.map(ToOwned::to_owned);
+        for name in companions.chain(weights).filter(|name| name != main) {
+            fetch(&chosen.beside(&name))?;
+        }
+        fetch(&chosen.file)
     }
 
     /// A plain download, continued where an earlier one ended.
@@ -98,18 +171,31 @@ impl Hub<'_> {
             })
     }
 
-    /// Asks which commit and which file a source means. `pin` is the commit of `models.lock`.
-    fn facts(&self, hf: &HfSource, pin: Option<&str>) -> Result<Facts, HubError> {
+    /// Decides which file a source means. `pin` is the commit of `models.lock`. The repository is listed only when that is needed.
+    pub(super) fn choose_file(&self, hf: &HfSource, pin: Option<&str>) -> Result<Chosen, HubError> {
         let revision = pin.unwrap_or_else(|| hf.revision_or_main());
-        let (revision, file) = match &hf.file {
-            Some(file) if !is_pattern(file) => (revision.to_owned(), file.clone()),
-            wanted => self.list(hf, revision, wanted.as_deref())?,
-        };
+        match &hf.file {
+            Some(file) if !is_pattern(file) && !set::is_main(file) => Ok(Chosen {
+                revision: revision.to_owned(),
+                file: file.clone(),
+                siblings: Vec::new(),
+            }),
+            wanted => self.list(hf, revision, wanted.as_deref()),
+        }
+    }
+
+    /// Asks what a file of a revision is.
+    pub(super) fn facts(
+        &self,
+        hf: &HfSource,
+        revision: &str,
+        file: &str,
+    ) -> Result<Facts, HubError> {
         let repo = hf.repo_id();
-        let url = resolve_url(&self.settings.hf.endpoint, hf, &revision, &file);
+        let url = resolve_url(&self.settings.hf.endpoint, hf, revision, file);
         let headers = self.http.head(self.request(&url, &repo), self.progress)?;
-        let facts = read_facts(&url, &headers, file)?;
-        if is_commit(&revision) && facts.commit != revision {
+        let facts = read_facts(&url, &headers, file.to_owned())?;
+        if is_commit(revision) && facts.commit != revision {
             return Err(HubError::Protocol {
                 url,
                 problem: format!(
@@ -127,7 +213,7 @@ impl Hub<'_> {
         hf: &HfSource,
         revision: &str,
         wanted: Option<&str>,
-    ) -> Result<(String, String), HubError> {
+    ) -> Result<Chosen, HubError> {
         let repo = hf.repo_id();
         let endpoint = &self.settings.hf.endpoint;
         let url = format!("{endpoint}/api/models/{repo}/revision/{revision}");
@@ -153,10 +239,14 @@ impl Hub<'_> {
                 name: super::error::printable(&file),
             });
         }
-        Ok((commit.to_owned(), file))
+        Ok(Chosen {
+            revision: commit.to_owned(),
+            file,
+            siblings: files,
+        })
     }
 
-    fn request<'a>(&'a self, url: &'a str, repo: &'a str) -> Request<'a> {
+    pub(super) fn request<'a>(&'a self, url: &'a str, repo: &'a str) -> Request<'a> {
         Request {
             url,
             token: self.settings.hf.token.as_ref(),
@@ -165,65 +255,68 @@ impl Hub<'_> {
     }
 
     /// Brings a blob into the shared cache, unless it is there whole.
-    fn store(
-        &self,
-        shared: &HfCache,
-        hf: &HfSource,
-        facts: &Facts,
-        declared: Option<&Digest>,
-    ) -> Result<(), HubError> {
+    fn store(&self, shared: &HfCache, hf: &HfSource, facts: &Facts) -> Result<(), HubError> {
         let blob = shared.blob(hf, &facts.etag);
         let lock = shared.lock_path(hf, &facts.etag);
         let _guard = blobs::lock_file(&lock, self.progress)?;
-        if self.is_whole(&blob, facts, declared)? {
+        if self.is_whole(&blob, facts)? {
             return Ok(());
         }
         let folder = blob.parent().unwrap_or(&blob).to_owned();
         std::fs::create_dir_all(&folder).map_err(HubError::io("create", &folder))?;
         let part = folder.join(format!("{}.incomplete", facts.etag));
+        let continued = std::fs::metadata(&part).is_ok_and(|m| m.len() > 0);
+        let hashed = match self.transfer(hf, facts, &part) {
+            // What an earlier attempt left may have been damaged, or written by a tool that fills files out of order.
+            Err(HubError::Digest { .. }) if continued => {
+                self.progress.phase("fetching anew what was left damaged");
+                self.transfer(hf, facts, &part)?
+            }
+            other => other?,
+        };
+        blobs::sync_file(&part)?;
+        std::fs::rename(&part, &blob).map_err(HubError::io("rename to", &blob))?;
+        blobs::sync_folder(&folder);
+        self.stamps.write(&blob, &hashed.sha256);
+        Ok(())
+    }
+
+    /// Completes a part file and compares it with what the hub declares; one that is wrong is removed.
+    fn transfer(&self, hf: &HfSource, facts: &Facts, part: &Path) -> Result<Hashed, HubError> {
         let url = resolve_url(&self.settings.hf.endpoint, hf, &facts.commit, &facts.file);
         let target = Target {
-            part: &part,
+            part,
             total: Some(facts.bytes),
             name: &facts.file,
         };
         if facts.bytes == 0 {
-            std::fs::write(&part, b"").map_err(HubError::io("write", &part))?;
+            std::fs::write(part, b"").map_err(HubError::io("write", part))?;
         }
         self.http
             .download(self.request(&url, &hf.repo_id()), &target, self.progress)
             .and_then(|()| {
-                let hashed = super::stamp::hash_file(&part, self.progress)?;
-                if let Some(d) = declared {
-                    same(&describe(hf, facts), "the hub", d, &hashed.sha256)?;
+                let hashed = super::stamp::hash_file(part, self.progress)?;
+                if let Some(d) = facts.sha256() {
+                    same(&describe(hf, facts), "the hub", &d, &hashed.sha256)?;
                 }
-                blobs::sync_file(&part)?;
-                std::fs::rename(&part, &blob).map_err(HubError::io("rename to", &blob))?;
-                blobs::sync_folder(&folder);
-                self.stamps.write(&blob, &hashed.sha256);
-                Ok(())
+                Ok(hashed)
             })
             .inspect_err(|e| {
                 if matches!(e, HubError::Digest { .. } | HubError::Length { .. }) {
                     // Continuing a wrong file could never make it right.
-                    let _ = std::fs::remove_file(&part);
+                    let _ = std::fs::remove_file(part);
                 }
             })
     }
 
     /// Whether the blob is there with the size, and the digest if there is one, that the hub declares.
-    fn is_whole(
-        &self,
-        blob: &std::path::Path,
-        facts: &Facts,
-        declared: Option<&Digest>,
-    ) -> Result<bool, HubError> {
+    fn is_whole(&self, blob: &Path, facts: &Facts) -> Result<bool, HubError> {
         if !std::fs::metadata(blob).is_ok_and(|m| m.is_file() && m.len() == facts.bytes) {
             return Ok(false);
         }
-        match declared {
+        match facts.sha256() {
             None => Ok(true),
-            Some(declared) => Ok(&self.stamps.digest(blob, self.progress)?.sha256 == declared),
+            Some(declared) => Ok(self.stamps.digest(blob, self.progress)?.sha256 == declared),
         }
     }
 }
@@ -232,7 +325,21 @@ fn describe(hf: &HfSource, facts: &Facts) -> String {
     format!("hf:{}@{}/{}", hf.repo_id(), facts.commit, facts.file)
 }
 
-fn resolve_url(endpoint: &str, hf: &HfSource, revision: &str, file: &str) -> String {
+/// The last part of a path in a repository.
+fn last_part(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Reads a file of the cache that was small when the hub declared it.
+fn read_small(path: &Path) -> Result<Vec<u8>, HubError> {
+    let mut text = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|f| f.take(64 << 20).read_to_end(&mut text))
+        .map_err(HubError::io("read", path))?;
+    Ok(text)
+}
+
+pub(super) fn resolve_url(endpoint: &str, hf: &HfSource, revision: &str, file: &str) -> String {
     let repo = hf.repo_id();
     format!("{endpoint}/{repo}/resolve/{revision}/{}", escape_path(file))
 }

@@ -3,6 +3,7 @@
 #[cfg(feature = "hub")]
 use super::HubError;
 use super::local::choose;
+use super::set;
 use crate::config::{HfSource, is_safe_inner_path};
 use std::path::{Path, PathBuf};
 
@@ -49,7 +50,9 @@ impl HfCache {
         list(&folder, "", 4, &mut names);
         let file = choose(&source.repo_id(), source.file.as_deref(), &names).ok()?;
         let path = folder.join(&file);
-        path.is_file().then(|| CachedFile {
+        // Of a set every file has to be here.
+        let whole = path.is_file() && (!set::is_main(&file) || set::members(&path).is_ok());
+        whole.then(|| CachedFile {
             commit: commit.to_owned(),
             file,
             path,
@@ -86,7 +89,7 @@ impl HfCache {
         std::fs::create_dir_all(folder).map_err(HubError::io("create", folder))?;
         let up = "../".repeat(2 + file.matches('/').count());
         let target = PathBuf::from(format!("{up}blobs/{etag}"));
-        let temporary = folder.join(format!(".evalh-{}", std::process::id()));
+        let temporary = folder.join(format!(".evalh-{}-{etag}", std::process::id()));
         let _ = std::fs::remove_file(&temporary);
         super::blobs::symlink(&target, &temporary)
             .or_else(|_| std::fs::copy(self.blob(source, etag), &temporary).map(|_| ()))

@@ -66,6 +66,15 @@ enum Method {
     Get,
 }
 
+/// The part of a file that is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Range {
+    /// From this byte to the end.
+    From(u64),
+    /// So many bytes from the beginning.
+    First(u64),
+}
+
 /// How an attempt of a transfer ended.
 enum Outcome {
     Complete,
@@ -100,7 +109,8 @@ impl Http {
         }
     }
 
-    /// The headers of a HEAD request. Redirects within the host are followed (a renamed repository); one to another host is the answer.
+    /// The headers of a HEAD request. Redirects within the host are followed (a renamed repository), unless they tell what was asked for; one
+    /// to another host is the answer.
     pub(crate) fn head(
         &self,
         request: Request<'_>,
@@ -112,7 +122,11 @@ impl Http {
             let status = response.status().as_u16();
             let next = location(&response, &url);
             match (status, next) {
-                (300..=399, Some(next)) if same_origin(&next, &url) => url = next,
+                (300..=399, Some(next))
+                    if same_origin(&next, &url) && !tells_all(response.headers()) =>
+                {
+                    url = next;
+                }
                 (200, _) | (300..=399, Some(_)) => return Ok(response.into_parts().0.headers),
                 _ => return Err(refusal(request, &url, &response)),
             }
@@ -195,42 +209,53 @@ impl Http {
         from: u64,
         progress: &dyn Progress,
     ) -> Result<Outcome, HubError> {
+        let range = (from > 0).then_some(Range::From(from));
+        let (response, url) = self.follow(request, range, progress)?;
+        let status = response.status().as_u16();
+        match status {
+            206 if starts_at(&response, from) => copy(response, target, from, progress),
+            // The server ignores ranges: everything comes again.
+            200 => {
+                truncate(target.part)?;
+                copy(response, target, 0, progress)
+            }
+            206 | 416 if from > 0 => {
+                let complete = status == 416 && unsatisfied_total(&response) == Some(from);
+                Ok(if complete && target.total.is_none() {
+                    Outcome::Complete
+                } else {
+                    Outcome::Restart
+                })
+            }
+            _ => Err(refusal(request, &url, &response)),
+        }
+    }
+
+    /// One GET with its redirects: the answer and the address it came from. The token stays with the first host.
+    pub(super) fn follow(
+        &self,
+        request: Request<'_>,
+        range: Option<Range>,
+        progress: &dyn Progress,
+    ) -> Result<(Response<Body>, String), HubError> {
         let mut url = request.url.to_owned();
         let mut sent = request;
         for _ in 0..=MOST_REDIRECTS {
-            let range = (from > 0).then_some(from);
             let response = self.send(&self.transfer, Method::Get, &url, sent, range, progress)?;
             let status = response.status().as_u16();
-            if let (300..=399, Some(next)) = (status, location(&response, &url)) {
-                if !allowed(&next) {
-                    return Err(HubError::Protocol {
-                        url: without_query(&url),
-                        problem: "a redirect to an address that is not encrypted".to_owned(),
-                    });
-                }
-                if !same_origin(&next, &url) {
-                    sent.token = None;
-                }
-                url = next;
-                continue;
-            }
-            return match status {
-                206 if starts_at(&response, from) => copy(response, target, from, progress),
-                // The server ignores ranges: everything comes again.
-                200 => {
-                    truncate(target.part)?;
-                    copy(response, target, 0, progress)
-                }
-                206 | 416 if from > 0 => {
-                    let complete = status == 416 && unsatisfied_total(&response) == Some(from);
-                    Ok(if complete && target.total.is_none() {
-                        Outcome::Complete
-                    } else {
-                        Outcome::Restart
-                    })
-                }
-                _ => Err(refusal(request, &url, &response)),
+            let (300..=399, Some(next)) = (status, location(&response, &url)) else {
+                return Ok((response, url));
             };
+            if !allowed(&next) {
+                return Err(HubError::Protocol {
+                    url: without_query(&url),
+                    problem: "a redirect to an address that is not encrypted".to_owned(),
+                });
+            }
+            if !same_origin(&next, &url) {
+                sent.token = None;
+            }
+            url = next;
         }
         Err(too_many_redirects(&url))
     }
@@ -242,7 +267,7 @@ impl Http {
         method: Method,
         url: &str,
         request: Request<'_>,
-        from: Option<u64>,
+        range: Option<Range>,
         progress: &dyn Progress,
     ) -> Result<Response<Body>, HubError> {
         let host = host_of(url);
@@ -254,7 +279,7 @@ impl Http {
             }
             let last = attempt + 1 >= ATTEMPTS;
             let wait = self.retry_pause * 2_u32.pow(attempt);
-            match once(agent, method, url, request.token, from) {
+            match once(agent, method, url, request.token, range) {
                 Ok(response) if !is_later(&response) => return Ok(response),
                 Ok(response) => {
                     let asked = header(response.headers(), "retry-after").and_then(retry_after);
@@ -300,7 +325,7 @@ fn once(
     method: Method,
     url: &str,
     token: Option<&Secret>,
-    from: Option<u64>,
+    range: Option<Range>,
 ) -> Result<Response<Body>, ureq::Error> {
     let mut builder = match method {
         Method::Head => agent.head(url),
@@ -309,8 +334,12 @@ fn once(
     if let Some(token) = token {
         builder = builder.header("authorization", format!("Bearer {}", token.reveal()));
     }
-    if let Some(from) = from {
-        builder = builder.header("range", format!("bytes={from}-"));
+    match range {
+        Some(Range::From(from)) => builder = builder.header("range", format!("bytes={from}-")),
+        Some(Range::First(count)) => {
+            builder = builder.header("range", format!("bytes=0-{}", count.saturating_sub(1)));
+        }
+        None => {}
     }
     builder.call()
 }
@@ -381,7 +410,13 @@ fn copy(
             got: declared,
         });
     }
-    let end = target.total.or(declared).unwrap_or(u64::MAX);
+    let Some(end) = target.total.or(declared) else {
+        return Err(HubError::Protocol {
+            url: target.name.to_owned(),
+            problem: "no `content-length`, without which its end cannot be told from a cut"
+                .to_owned(),
+        });
+    };
     let mut body = response
         .into_body()
         .into_with_config()
@@ -410,7 +445,7 @@ fn copy(
             .map_err(HubError::io("write", path))?;
         progress.advance(n as u64);
     }
-    if length < end && end != u64::MAX {
+    if length < end {
         return Ok(Outcome::Cut(format!("it ended at byte {length} of {end}")));
     }
     Ok(Outcome::Complete)
@@ -457,7 +492,7 @@ fn read_json(url: &str, response: Response<Body>) -> Result<serde_json::Value, H
 }
 
 /// Turns a status into what it means. Hubs name the cause of a 404 in `x-error-code`.
-fn refusal(request: Request<'_>, url: &str, response: &Response<Body>) -> HubError {
+pub(super) fn refusal(request: Request<'_>, url: &str, response: &Response<Body>) -> HubError {
     let status = response.status().as_u16();
     let url = without_query(url);
     let named = request.repo.map_or_else(|| url.clone(), ToOwned::to_owned);
@@ -510,7 +545,15 @@ pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     header(headers, "content-length")?.trim().parse().ok()
 }
 
-fn starts_at(response: &Response<Body>, from: u64) -> bool {
+/// Whether an answer says everything about a file, so that where its bytes are does not matter: hubs that store files on their own host
+/// redirect there.
+fn tells_all(headers: &HeaderMap) -> bool {
+    ["x-repo-commit", "x-linked-etag", "x-linked-size"]
+        .iter()
+        .all(|name| headers.contains_key(*name))
+}
+
+pub(super) fn starts_at(response: &Response<Body>, from: u64) -> bool {
     header(response.headers(), "content-range")
         .and_then(|r| r.trim().strip_prefix("bytes "))
         .and_then(|r| r.split('-').next())

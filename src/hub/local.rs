@@ -2,6 +2,8 @@
 
 use super::HubError;
 use super::env::expand_home;
+use super::set::is_main;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The weight file a `path:` source means.
@@ -32,7 +34,8 @@ pub(crate) fn resolve(path: &Path, home: Option<&Path>) -> Result<PathBuf, HubEr
     Ok(path.join(chosen))
 }
 
-/// The one file of a list that a source means: the file named, the one that fits the pattern, or the one weight file there is.
+/// The one file of a list that a source means: the file named, the one that fits the pattern, or the weights there are: one GGUF file, else
+/// one set of safetensors, which its index stands for when it has several files.
 ///
 /// Vision projectors (`mmproj*`) lie beside the weights of some models and are not meant when nothing is named.
 pub(crate) fn choose(
@@ -40,22 +43,16 @@ pub(crate) fn choose(
     wanted: Option<&str>,
     files: &[String],
 ) -> Result<String, HubError> {
-    let weights = |f: &&String| f.to_ascii_lowercase().ends_with(".gguf");
-    let mut fitting: Vec<String> = match wanted {
-        Some(pattern) => files
-            .iter()
-            .filter(|f| matches(pattern, f))
-            .cloned()
-            .collect(),
-        None => files
-            .iter()
-            .filter(weights)
-            .filter(|f| !last_part(f).to_ascii_lowercase().starts_with("mmproj"))
-            .cloned()
-            .collect(),
+    let mut fitting = match wanted {
+        Some(pattern) => one_set(files.iter().filter(|f| matches(pattern, f)), files),
+        None => weights_among(files),
     };
     fitting.sort();
-    let (place, wanted) = (place.to_owned(), wanted.unwrap_or("*.gguf").to_owned());
+    let (place, wanted) = (
+        place.to_owned(),
+        wanted.unwrap_or("*.gguf` or `*.safetensors").to_owned(),
+    );
+    let weights = |f: &&String| is_gguf(f) || is_main(f);
     match fitting.len() {
         1 => Ok(fitting.remove(0)),
         0 => {
@@ -73,6 +70,45 @@ pub(crate) fn choose(
             files: fitting,
         }),
     }
+}
+
+fn is_gguf(file: &str) -> bool {
+    file.to_ascii_lowercase().ends_with(".gguf")
+}
+
+/// The GGUF files of a list, else the safetensors at its top: folders below hold other forms of the same weights.
+fn weights_among(files: &[String]) -> Vec<String> {
+    let projector = |f: &str| last_part(f).to_ascii_lowercase().starts_with("mmproj");
+    let found: Vec<String> = files
+        .iter()
+        .filter(|f| is_gguf(f) && !projector(f))
+        .cloned()
+        .collect();
+    if !found.is_empty() {
+        return found;
+    }
+    let top = files.iter().filter(|f| !f.contains('/') && is_main(f));
+    one_set(top, files)
+}
+
+/// Leaves out the files that an index among all files stands for, and puts the index there.
+fn one_set<'f>(fitting: impl Iterator<Item = &'f String>, all: &[String]) -> Vec<String> {
+    let mut kept = BTreeSet::new();
+    for file in fitting {
+        kept.insert(match index_of(file) {
+            Some(index) if all.contains(&index) => index,
+            _ => file.clone(),
+        });
+    }
+    kept.into_iter().collect()
+}
+
+/// The name of the index a file would belong to: `model-00001-of-00003.safetensors` to `model.safetensors.index.json`.
+fn index_of(file: &str) -> Option<String> {
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    let (rest, count) = file.strip_suffix(".safetensors")?.rsplit_once("-of-")?;
+    let (stem, number) = rest.rsplit_once('-')?;
+    (digits(count) && digits(number)).then(|| format!("{stem}.safetensors.index.json"))
 }
 
 fn last_part(path: &str) -> &str {
@@ -153,7 +189,7 @@ mod tests {
         let many = choose("o/r", None, &three).unwrap_err();
         assert_eq!(
             many.to_string(),
-            "`o/r` has 2 files that fit `*.gguf`: `a-Q8.gguf`, `b-Q4.gguf`"
+            "`o/r` has 2 files that fit `*.gguf` or `*.safetensors`: `a-Q8.gguf`, `b-Q4.gguf`"
         );
         assert_eq!(
             many.hint().as_deref(),
@@ -169,7 +205,41 @@ mod tests {
             choose("o/r", None, &files(&["README.md"]))
                 .unwrap_err()
                 .to_string(),
-            "`o/r` has no file that fits `*.gguf`; it has none"
+            "`o/r` has no file that fits `*.gguf` or `*.safetensors`; it has none"
+        );
+    }
+
+    #[test]
+    fn safetensors_are_one_choice_however_many_files_they_are() {
+        let files = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        let sharded = files(&[
+            "config.json",
+            "model-00001-of-00002.safetensors",
+            "model-00002-of-00002.safetensors",
+            "model.safetensors.index.json",
+            "onnx/model.safetensors",
+        ]);
+        let index = "model.safetensors.index.json";
+        for wanted in [
+            None,
+            Some("*.safetensors"),
+            Some("model-00001*"),
+            Some(index),
+        ] {
+            assert_eq!(
+                choose("o/r", wanted, &sharded).unwrap(),
+                index,
+                "{wanted:?}"
+            );
+        }
+        let one = files(&["config.json", "model.safetensors"]);
+        assert_eq!(choose("o/r", None, &one).unwrap(), "model.safetensors");
+        let both = files(&["model.safetensors", "m.gguf"]);
+        assert_eq!(choose("o/r", None, &both).unwrap(), "m.gguf");
+        let two = files(&["a.safetensors", "b.safetensors", "c-1-of-2.safetensors"]);
+        assert_eq!(
+            choose("o/r", None, &two).unwrap_err().to_string(),
+            "`o/r` has 3 files that fit `*.gguf` or `*.safetensors`: `a.safetensors`, `b.safetensors`, `c-1-of-2.safetensors`"
         );
     }
 

@@ -8,6 +8,7 @@
 //!   are written under another name, flushed to the disk, then renamed.
 //! * Nothing is returned whose digest was not computed on this machine, once for each state of the file (`stamp` remembers size and time of
 //!   change); a digest of the catalogue, of `models.lock` or of the hub that differs is an error, never a warning.
+//! * A set of safetensors is kept in one folder named after its digest; its main file appears there last.
 //! * Paths from a network or an archive are checked before they are joined to a folder.
 //! * The token goes to the hub's own host only and into no message.
 //!
@@ -23,6 +24,7 @@ mod lockfile;
 mod pip;
 mod progress;
 mod secret;
+mod set;
 mod stamp;
 mod wheel;
 
@@ -30,6 +32,11 @@ mod wheel;
 mod hf;
 #[cfg(feature = "hub")]
 mod http;
+#[cfg(feature = "hub")]
+mod peek;
+#[cfg(feature = "hub")]
+mod range;
+mod resolve;
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +45,9 @@ pub use env::HfEnv;
 pub use error::{HubError, SourceFailure};
 pub use fetch::{Hub, HubSettings, ModelFiles};
 pub use lockfile::{LockEntry, LockFile};
+#[cfg(feature = "hub")]
+pub use peek::{Head, Peek};
 pub use pip::PipProgram;
 pub use progress::{Progress, Silent};
+pub use resolve::{LockOutcome, Locked};
 pub use secret::Secret;
