@@ -144,6 +144,14 @@ pub enum EvalhError {
         /// Why.
         source: Box<EvalhError>,
     },
+    /// A source on the command line that cannot be read.
+    #[error("the source `{}` {error}", found.escape_debug())]
+    SourceSyntax {
+        /// As given.
+        found: String,
+        /// What is wrong with it.
+        error: crate::config::SourceSyntaxError,
+    },
     /// A model whose files are not here.
     #[error("the files of `{model}` are not here")]
     NotFetched {
@@ -219,6 +227,7 @@ impl Coded for EvalhError {
             | Self::Analysis(_)
             | Self::UnknownSuite { .. }
             | Self::UnknownTask { .. }
+            | Self::SourceSyntax { .. }
             | Self::Line { .. }
             | Self::Input { .. }
             | Self::Output { .. } => ExitCode::Usage,
@@ -268,6 +277,9 @@ impl Coded for EvalhError {
             } => nearest(name, valid),
             Self::NoCandle => {
                 Some("add `--engine mock`, or build with the default features".to_owned())
+            }
+            Self::SourceSyntax { .. } => {
+                Some("write for example `hf:OWNER/REPO/FILE.gguf` or `path:FILE.gguf`".to_owned())
             }
             Self::MockScript(_) | Self::Line { .. } | Self::Input { .. } | Self::Output { .. } => {
                 None

@@ -36,7 +36,10 @@ pub use doctor::DoctorRequest;
 pub use error::CliError;
 pub use generate::GenerateRequest;
 pub use man::{ManRequest, man_pages};
-pub use models::{EstimateRequest, ModelsListRequest, ModelsRequest, PullRequest, VerifyRequest};
+pub use models::{
+    AddRequest, EstimateRequest, LockRequest, ModelsListRequest, ModelsRequest, PullRequest,
+    VerifyRequest,
+};
 pub use plan::PlanRequest;
 pub use prices::{PricesListRequest, PricesRequest};
 pub use render::RenderRequest;

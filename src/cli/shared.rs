@@ -139,12 +139,24 @@ pub struct Files {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct FilesArgs {
-    #[command(flatten)]
-    catalog: CatalogArgs,
+pub(super) struct OfflineArg {
     /// Use the network for nothing [env: EVALH_OFFLINE]
     #[arg(long)]
     offline: bool,
+}
+
+impl OfflineArg {
+    pub(super) fn resolve(self, env: &Environment) -> Result<Setting<bool>, CliError> {
+        resolve_switch(self.offline, env, "EVALH_OFFLINE")
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FilesArgs {
+    #[command(flatten)]
+    catalog: CatalogArgs,
+    #[command(flatten)]
+    offline: OfflineArg,
     /// Refuse model files that models.lock does not name [env: EVALH_LOCKED]
     #[arg(long)]
     locked: bool,
@@ -154,7 +166,7 @@ impl FilesArgs {
     pub(super) fn resolve(self, env: &Environment) -> Result<Files, CliError> {
         Ok(Files {
             catalog: self.catalog.resolve(env)?,
-            offline: resolve_switch(self.offline, env, "EVALH_OFFLINE")?,
+            offline: self.offline.resolve(env)?,
             locked: resolve_switch(self.locked, env, "EVALH_LOCKED")?,
         })
     }

@@ -92,6 +92,11 @@ impl Catalog {
         Self::parse(BUILT_IN_TEXT, BUILT_IN, None)
     }
 
+    /// The text of the catalogue compiled in.
+    pub fn built_in_text() -> &'static str {
+        BUILT_IN_TEXT
+    }
+
     fn read(path: &Path, shown: &str) -> Result<Self, ConfigError> {
         Self::parse(&read_bounded(path)?, shown, path.parent())
     }

@@ -6,6 +6,7 @@
 //! Invariants: a key that is not known is an error, never ignored; every error of a file carries `path:line:column` and the line itself;
 //! every setting keeps where it came from. Precedence: default < user file < project file < environment < flag.
 
+mod addition;
 mod catalog;
 mod error;
 mod place;
@@ -14,6 +15,7 @@ mod reader;
 mod settings;
 mod source;
 
+pub use addition::{Addition, suggested_name};
 pub use catalog::{Catalog, ModelEntry, Sampling};
 pub use error::ConfigError;
 pub use place::Place;

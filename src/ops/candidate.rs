@@ -7,7 +7,7 @@ use crate::engine::ENGINE_VERSION;
 use crate::error::EvalhError;
 use crate::hub::ModelFiles;
 use crate::memory::{self, ModelShape};
-use crate::modelfile::{GgmlType, WeightsFile};
+use crate::modelfile::{GgmlType, GgufHeader, WeightsFile};
 use crate::record::{DeviceChoice, Digest, Dtype, MemoryEstimate, PlannedModelRecord};
 use crate::tokenizer::{ByteCodec, Codec, ModelTokenizer, TokenizerError};
 use crate::units::Bytes;
@@ -79,10 +79,7 @@ impl OpenModel {
         files: ModelFiles,
         overrides: Overrides,
     ) -> Result<Self, EvalhError> {
-        let in_model = |source: EvalhError| EvalhError::Model {
-            model: entry.name.clone(),
-            source: Box::new(source),
-        };
+        let in_model = |source: EvalhError| in_model(&entry.name, source);
         if let Some(path) = &entry.tokenizer {
             let path = path.clone();
             return Err(in_model(TokenizerError::External { path }.into()));
@@ -108,8 +105,7 @@ impl OpenModel {
 
     /// Bytes it needs at this context.
     pub(super) fn estimate(&self, context: u32) -> MemoryEstimate {
-        // The cache is f32 on the CPU and f16 elsewhere; the larger figure is promised.
-        memory::estimate(&self.shape, context, PREFILL_CHUNK, 4)
+        estimate_of(&self.shape, context)
     }
 
     /// The architecture the file names.
@@ -122,24 +118,9 @@ impl OpenModel {
             .map(str::to_owned)
     }
 
-    /// The label of the file's quantisation: by its file type where the format defines one, else the type of most of its bytes.
+    /// The label of the file's quantisation.
     pub(super) fn quantization(&self) -> Option<String> {
-        let header = self.weights.header();
-        let declared = header
-            .unsigned("general.file_type")
-            .ok()
-            .flatten()
-            .and_then(file_type);
-        declared.map(str::to_owned).or_else(|| {
-            let mut bytes: BTreeMap<GgmlType, u64> = BTreeMap::new();
-            for tensor in header.tensors.values() {
-                *bytes.entry(tensor.ty).or_default() += tensor.bytes;
-            }
-            bytes
-                .into_iter()
-                .max_by_key(|b| b.1)
-                .map(|(ty, _)| ty.name().to_owned())
-        })
+        quantization(self.weights.header())
     }
 
     /// Everything the plan and the record want to know.
@@ -168,6 +149,39 @@ impl OpenModel {
             estimate: Some(self.estimate(context)),
         }
     }
+}
+
+/// The error of a room, with the model it is about.
+pub(super) fn in_model(model: &str, source: EvalhError) -> EvalhError {
+    EvalhError::Model {
+        model: model.to_owned(),
+        source: Box::new(source),
+    }
+}
+
+/// Bytes a model of this shape needs at this context.
+pub(super) fn estimate_of(shape: &ModelShape, context: u32) -> MemoryEstimate {
+    // The cache is f32 on the CPU and f16 elsewhere; the larger figure is promised.
+    memory::estimate(shape, context, PREFILL_CHUNK, 4)
+}
+
+/// The label of a file's quantisation: by its file type where the format defines one, else the type of most of its bytes.
+pub(super) fn quantization(header: &GgufHeader) -> Option<String> {
+    let declared = header
+        .unsigned("general.file_type")
+        .ok()
+        .flatten()
+        .and_then(file_type);
+    declared.map(str::to_owned).or_else(|| {
+        let mut bytes: BTreeMap<GgmlType, u64> = BTreeMap::new();
+        for tensor in header.tensors.values() {
+            *bytes.entry(tensor.ty).or_default() += tensor.bytes;
+        }
+        bytes
+            .into_iter()
+            .max_by_key(|b| b.1)
+            .map(|(ty, _)| ty.name().to_owned())
+    })
 }
 
 /// The identity of a model in every key: its weights, tokenizer, template and the engine's numerical version. Never its name.

@@ -6,9 +6,12 @@
 mod candidate;
 mod doctor;
 mod entry;
+mod facts;
 mod load;
 mod look;
 mod models;
+mod models_add;
+mod models_lock;
 mod plan;
 mod prepare;
 mod prices;

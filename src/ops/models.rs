@@ -1,7 +1,8 @@
-//! `evalh models list | pull | verify | estimate`.
+//! `evalh models list | pull | verify | estimate`; `add` and `lock` have files of their own.
 
 use super::Session;
-use super::candidate::{OpenModel, planned_context};
+use super::candidate::{estimate_of, planned_context};
+use super::facts::ModelFacts;
 use super::load::in_full;
 use super::table::{Align, Table};
 use crate::cli::{
@@ -20,11 +21,16 @@ pub(super) fn run(session: &Session, request: &ModelsRequest) -> Result<ExitCode
         ModelsRequest::Pull(request) => pull(session, request),
         ModelsRequest::Verify(request) => verify(session, request),
         ModelsRequest::Estimate(request) => estimate(session, request),
+        ModelsRequest::Add(request) => super::models_add::add(session, request),
+        ModelsRequest::Lock(request) => super::models_lock::lock(session, request),
     }
 }
 
 /// The entries asked for; all of them when none was named.
-fn chosen<'c>(catalog: &'c Catalog, asked: &[Selector]) -> Result<Vec<&'c ModelEntry>, EvalhError> {
+pub(super) fn chosen<'c>(
+    catalog: &'c Catalog,
+    asked: &[Selector],
+) -> Result<Vec<&'c ModelEntry>, EvalhError> {
     if asked.is_empty() {
         return Ok(catalog.entries.iter().collect());
     }
@@ -38,7 +44,9 @@ fn list(session: &Session, request: &ModelsListRequest) -> Result<ExitCode, Eval
     let mut rows = Vec::new();
     for entry in chosen(&catalog, &request.models)? {
         let files = hub.locate(entry);
-        let opened = files.clone().map(|f| OpenModel::open(session, entry, f));
+        let opened = files
+            .as_ref()
+            .map(|f| ModelFacts::of_files(session, entry, f));
         // One damaged file must not hide the rest of the catalogue.
         let model = match opened {
             Some(Err(error)) => {
@@ -50,11 +58,11 @@ fn list(session: &Session, request: &ModelsListRequest) -> Result<ExitCode, Eval
         };
         let estimate = model
             .as_ref()
-            .map(|m| m.estimate(planned_context(entry, &m.shape, None)));
+            .map(|m| estimate_of(&m.shape, planned_context(entry, &m.shape, None)));
         rows.push((
             entry,
             files,
-            model.map(|m| (m.quantization(), m.architecture())),
+            model.map(|m| (m.quantization, Some(m.shape.architecture))),
             estimate,
         ));
     }
@@ -164,7 +172,7 @@ fn pull(session: &Session, request: &PullRequest) -> Result<ExitCode, EvalhError
     for entry in entries {
         let files = hub.fetch(entry)?;
         // A file whose bytes are as published can still be no model, and a `path:` source has no published bytes.
-        OpenModel::open(session, entry, files.clone())?;
+        ModelFacts::of_files(session, entry, &files)?;
         print_files(session, entry, &files, request.json)?;
     }
     Ok(ExitCode::Done)
@@ -183,7 +191,7 @@ fn verify(session: &Session, request: &VerifyRequest) -> Result<ExitCode, EvalhE
         seen += 1;
         let files = hub.verify(entry)?;
         // A file whose bytes are right can still be no model.
-        OpenModel::open(session, entry, files.clone())?;
+        ModelFacts::of_files(session, entry, &files)?;
         print_files(session, entry, &files, request.json)?;
     }
     if seen == 0 {
@@ -249,8 +257,11 @@ fn estimate(session: &Session, request: &EstimateRequest) -> Result<ExitCode, Ev
             continue;
         };
         seen += 1;
-        let model = OpenModel::open(session, entry, files)?;
-        let e = model.estimate(planned_context(entry, &model.shape, request.context));
+        let model = ModelFacts::of_files(session, entry, &files)?;
+        let e = estimate_of(
+            &model.shape,
+            planned_context(entry, &model.shape, request.context),
+        );
         if request.json {
             let mut value = estimate_json(e);
             value["name"] = json!(entry.name);

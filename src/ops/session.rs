@@ -172,13 +172,22 @@ impl Session {
         locked: bool,
         progress: &'p dyn Progress,
     ) -> Result<Hub<'p>, EvalhError> {
+        Ok(Hub::new(self.hub_settings(offline, locked)?, progress))
+    }
+
+    /// What a hub needs to know.
+    pub(super) fn hub_settings(
+        &self,
+        offline: bool,
+        locked: bool,
+    ) -> Result<HubSettings, EvalhError> {
         let cache = self.cache().ok_or(config::ConfigError::NoCacheFolder)?;
         let mut settings = HubSettings::new(cache, HfEnv::from_env(&self.env.variables)?);
         settings.home = self.env.variables.get("HOME").map(PathBuf::from);
         settings.offline = offline;
         settings.locked = locked;
         settings.lock_path = Some(self.folder.join("models.lock"));
-        Ok(Hub::new(settings, progress))
+        Ok(settings)
     }
 
     /// A hub that says nothing.
