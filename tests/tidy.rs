@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("tokenizer", &["clock", "modelfile", "record"]),
     ("engine", &["clock", "modelfile", "record", "units"]),
     ("host", &["clock", "record", "units"]),
-    ("hub", &["clock", "config", "record", "units"]),
+    ("hub", &["clock", "config", "modelfile", "record", "units"]),
     ("plan", &["memory", "record", "suite", "units"]),
     (
         "runner",

@@ -133,6 +133,28 @@ impl TestContext {
         self.evalh_reading(args, "")
     }
 
+    /// Runs a command in an address space of so many kB.
+    #[cfg(target_os = "linux")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the program under test is a process"
+    )]
+    pub(crate) fn evalh_within(&self, kilobytes: u64, args: &[&str]) -> Ran {
+        let script = format!("ulimit -v {kilobytes}; exec \"$0\" \"$@\"");
+        let child = Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_evalh")])
+            .args(args)
+            .env_clear()
+            .envs(&self.variables)
+            .current_dir(self.path(""))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        end(child, args)
+    }
+
     /// Runs a command that reads `input`.
     pub(crate) fn evalh_reading(&self, args: &[&str], input: impl AsRef<[u8]>) -> Ran {
         let mut child = self.command(args).spawn().unwrap();
@@ -180,7 +202,9 @@ pub(crate) fn end(child: Child, args: &[&str]) -> Ran {
         err: text(output.stderr),
     };
     assert!(
-        !ran.err.contains("panicked") && ran.code != Some(70),
+        !ran.err.contains("\nthread '")
+            && !ran.err.contains("RUST_BACKTRACE")
+            && ran.code != Some(70),
         "{args:?}\n{}",
         ran.err
     );

@@ -9,29 +9,29 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const OTHER: &str = "cd810cf68114990406fdf996510dd3d3c6adbdf5";
-const FILE: &str = "m-Q4_K_M.gguf";
+pub(crate) const OTHER: &str = "cd810cf68114990406fdf996510dd3d3c6adbdf5";
+pub(crate) const FILE: &str = "m-Q4_K_M.gguf";
 const CANARY: &str = "hf_canary";
 
 /// A weight file of some size.
-fn weights() -> Vec<u8> {
+pub(crate) fn weights() -> Vec<u8> {
     (0..300_000_u32)
         .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect()
 }
 
-struct Place {
+pub(crate) struct Place {
     folder: tempfile::TempDir,
-    hub: MockHub,
-    settings: HubSettings,
+    pub(crate) hub: MockHub,
+    pub(crate) settings: HubSettings,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&[("README.md", b"hello"), (FILE, &weights())])
     }
 
-    fn with(files: &[(&str, &[u8])]) -> Self {
+    pub(crate) fn with(files: &[(&str, &[u8])]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let hub = MockHub::new(files);
         let hf = HfEnv {
@@ -51,26 +51,26 @@ impl Place {
         }
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn fetch(&self, source: &str) -> Result<ModelFiles, HubError> {
+    pub(crate) fn fetch(&self, source: &str) -> Result<ModelFiles, HubError> {
         self.fetch_entry(&entry(source, None))
     }
 
-    fn fetch_entry(&self, entry: &ModelEntry) -> Result<ModelFiles, HubError> {
+    pub(crate) fn fetch_entry(&self, entry: &ModelEntry) -> Result<ModelFiles, HubError> {
         let result = Hub::new(self.settings.clone(), &Silent).fetch(entry);
         self.check_caches();
         result
     }
 
     /// The message of a failure, which never has the token or a signature in it.
-    fn refusal(&self, source: &str) -> String {
+    pub(crate) fn refusal(&self, source: &str) -> String {
         self.refusal_of(&entry(source, None))
     }
 
-    fn refusal_of(&self, entry: &ModelEntry) -> String {
+    pub(crate) fn refusal_of(&self, entry: &ModelEntry) -> String {
         let error = match self.fetch_entry(entry) {
             Ok(files) => panic!("it worked: {files:?}"),
             Err(error) => error,
@@ -92,7 +92,7 @@ impl Place {
         failures[0].error.to_string()
     }
 
-    fn blob(&self, etag: &str) -> PathBuf {
+    pub(crate) fn blob(&self, etag: &str) -> PathBuf {
         self.at("shared/models--o--r/blobs").join(etag)
     }
 
@@ -106,7 +106,9 @@ impl Place {
                     &path
                 };
                 let name = part.file_name().unwrap().to_string_lossy().into_owned();
-                if name.len() == 64 {
+                if depth == 1 && part.join("config.json").exists() {
+                    assert_eq!(set_digest(part), name);
+                } else if name.len() == 64 {
                     assert_eq!(sha256(&std::fs::read(&path).unwrap()), name);
                 }
             }
@@ -114,7 +116,20 @@ impl Place {
     }
 }
 
-fn files_at(folder: &Path, depth: u32) -> Vec<PathBuf> {
+/// The digest of a folder of safetensors, as `sha256sum` of its weights would give it.
+fn set_digest(folder: &Path) -> String {
+    let mut paths = files_at(folder, 0);
+    paths.sort();
+    let name = |p: &PathBuf| p.file_name().unwrap().to_string_lossy().into_owned();
+    let mut lines = String::new();
+    for path in paths.iter().filter(|p| name(p) != "tokenizer.json") {
+        let digest = sha256(&std::fs::read(path).unwrap());
+        lines.push_str(&format!("{digest}  {}\n", name(path)));
+    }
+    sha256(lines.as_bytes())
+}
+
+pub(crate) fn files_at(folder: &Path, depth: u32) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
     };
@@ -126,7 +141,7 @@ fn files_at(folder: &Path, depth: u32) -> Vec<PathBuf> {
     paths.flat_map(|p| files_at(&p, depth - 1)).collect()
 }
 
-fn entry(source: &str, digest: Option<&str>) -> ModelEntry {
+pub(crate) fn entry(source: &str, digest: Option<&str>) -> ModelEntry {
     let digest = digest.map_or(String::new(), |d| format!("sha256 = \"{d}\"\n"));
     let text = format!("[[model]]\nname = \"m\"\nsources = [\"{source}\"]\n{digest}");
     Catalog::parse(&text, "m.toml", None)
@@ -356,7 +371,7 @@ fn what_is_not_there_is_named() {
     let place = Place::with(&[("a.gguf", b"a"), ("b.gguf", b"b")]);
     assert_eq!(
         place.refusal("hf:o/r"),
-        "`o/r` has 2 files that fit `*.gguf`: `a.gguf`, `b.gguf`"
+        "`o/r` has 2 files that fit `*.gguf` or `*.safetensors`: `a.gguf`, `b.gguf`"
     );
 }
 

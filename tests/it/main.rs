@@ -8,18 +8,30 @@
     reason = "a test that panics has failed and says where; what it measured is printed"
 )]
 
+#[cfg(feature = "hub")]
+mod canary;
 mod cli;
 mod cli_data;
 mod cli_refusals;
 mod cli_stops;
 mod context;
 mod golden_stats;
+mod hostile;
+mod hostile_corpus;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "hub")]
+mod hub_faults;
+#[cfg(feature = "hub")]
+mod hub_programs;
+#[cfg(feature = "hub")]
+mod hub_sets;
+#[cfg(feature = "hub")]
 mod mock_hub;
+mod mutation;
 #[cfg(feature = "candle")]
 mod real_engine;
 mod real_models;
 mod real_tokenizer;
 mod tiny_gguf;
+mod tiny_safetensors;

@@ -42,6 +42,14 @@ pub(crate) enum Fault {
     WholeFile,
     /// No answer for this long.
     Silent(Duration),
+    /// This status with this text, in the body and in a header; `{authorization}` stands for what the request sent.
+    Says(u16, &'static str),
+    /// So many bytes of the body, then nothing for this long.
+    Stall(usize, Duration),
+    /// The body in pieces of so many bytes with a pause after each.
+    Drip(usize, Duration),
+    /// A body that never ends. Its length is declared as it should be, or not at all.
+    Endless(bool),
 }
 
 struct Rule {
@@ -52,7 +60,7 @@ struct Rule {
 }
 
 struct State {
-    files: Vec<(String, Vec<u8>)>,
+    files: Mutex<Vec<(String, Vec<u8>)>>,
     commit: Mutex<String>,
     rules: Mutex<Vec<Rule>>,
     seen: Mutex<Vec<Seen>>,
@@ -71,6 +79,16 @@ struct Reply {
     body: Vec<u8>,
     /// Bytes of the body that are sent.
     sent: usize,
+    pace: Pace,
+}
+
+/// How a body is sent.
+#[derive(Clone, Copy)]
+enum Pace {
+    AtOnce,
+    Pieces(usize, Duration),
+    Stalled(Duration),
+    Endless,
 }
 
 impl MockHub {
@@ -81,10 +99,12 @@ impl MockHub {
         let address = |l: &TcpListener| format!("http://{}", l.local_addr().unwrap());
         let endpoint = address(&hub);
         let state = Arc::new(State {
-            files: files
-                .iter()
-                .map(|(n, b)| ((*n).to_owned(), b.to_vec()))
-                .collect(),
+            files: Mutex::new(
+                files
+                    .iter()
+                    .map(|(n, b)| ((*n).to_owned(), b.to_vec()))
+                    .collect(),
+            ),
             commit: Mutex::new(COMMIT.to_owned()),
             rules: Mutex::new(Vec::new()),
             seen: Mutex::new(Vec::new()),
@@ -121,9 +141,21 @@ impl MockHub {
         });
     }
 
+    /// Nothing goes wrong any more.
+    pub(crate) fn forget_faults(&self) {
+        self.state.rules.lock().unwrap().clear();
+    }
+
     /// Moves the branch `main`.
     pub(crate) fn move_main(&self, commit: &str) {
         commit.clone_into(&mut self.state.commit.lock().unwrap());
+    }
+
+    /// Gives a file another content.
+    pub(crate) fn replace(&self, file: &str, bytes: &[u8]) {
+        let mut files = self.state.files.lock().unwrap();
+        let found = files.iter_mut().find(|(n, _)| n == file).unwrap();
+        found.1 = bytes.to_vec();
     }
 
     /// The requests so far.
@@ -155,6 +187,16 @@ fn serve(state: &State, stream: TcpStream, storage: bool) -> std::io::Result<()>
         return Ok(());
     }
     let ranged = !matches!(fault, Some(Fault::WholeFile));
+    if let Some(Fault::Says(status, text)) = fault {
+        let sent = request.header("authorization").unwrap_or("nothing");
+        let said = text.replace("{authorization}", sent);
+        let mut reply = Reply::new(status, said.clone().into_bytes());
+        reply.set(vec![
+            ("www-authenticate", said.clone()),
+            ("x-error-message", said),
+        ]);
+        return send(stream, &request, &reply);
+    }
     let mut reply = if storage {
         stored(state, &request, ranged)
     } else {
@@ -212,7 +254,18 @@ fn apply(fault: Option<Fault>, reply: &mut Reply) {
         Some(Fault::Cut(bytes)) => reply.sent = bytes,
         Some(Fault::Headers(headers)) => reply.set(headers),
         Some(Fault::WrongBytes) => reply.body.iter_mut().for_each(|b| *b ^= 0x55),
-        Some(Fault::WholeFile | Fault::Silent(_)) | None => {}
+        Some(Fault::Stall(bytes, pause)) => {
+            reply.sent = bytes;
+            reply.pace = Pace::Stalled(pause);
+        }
+        Some(Fault::Drip(piece, pause)) => reply.pace = Pace::Pieces(piece, pause),
+        Some(Fault::Endless(declared)) => {
+            reply.pace = Pace::Endless;
+            if !declared {
+                reply.headers.retain(|(n, _)| n != "content-length");
+            }
+        }
+        Some(Fault::WholeFile | Fault::Silent(_) | Fault::Says(..)) | None => {}
     }
 }
 
@@ -223,6 +276,7 @@ impl Reply {
             headers: vec![("content-length".to_owned(), body.len().to_string())],
             sent: body.len(),
             body,
+            pace: Pace::AtOnce,
         }
     }
 
@@ -258,8 +312,8 @@ fn answer(state: &State, request: &Seen) -> Reply {
         if !is_revision(revision) {
             return not_found("RevisionNotFound");
         }
-        let siblings: Vec<_> = state
-            .files
+        let files = state.files.lock().unwrap();
+        let siblings: Vec<_> = files
             .iter()
             .map(|(n, _)| serde_json::json!({ "rfilename": n }))
             .collect();
@@ -276,13 +330,18 @@ fn answer(state: &State, request: &Seen) -> Reply {
     if !is_revision(revision) {
         return not_found("RevisionNotFound");
     }
-    let Some((name, bytes)) = state
-        .files
-        .iter()
-        .find(|(n, _)| n.replace(' ', "%20") == file)
-    else {
+    let files = state.files.lock().unwrap();
+    let Some((name, bytes)) = files.iter().find(|(n, _)| n.replace(' ', "%20") == file) else {
         return not_found("EntryNotFound");
     };
+    if in_git(name) {
+        let mut reply = ranged_reply(request, bytes, true);
+        reply.set(vec![
+            ("x-repo-commit", at(revision)),
+            ("etag", format!("\"{}\"", git_etag(bytes))),
+        ]);
+        return reply;
+    }
     let mut reply = Reply::new(302, Vec::new());
     reply.set(vec![
         ("x-repo-commit", at(revision)),
@@ -308,28 +367,46 @@ fn answer(state: &State, request: &Seen) -> Reply {
 fn stored(state: &State, request: &Seen, ranged: bool) -> Reply {
     let path = request.path.split('?').next().unwrap_or_default();
     let name = path.trim_start_matches("/files/").replace("%20", " ");
-    let Some((_, bytes)) = state.files.iter().find(|(n, _)| *n == name) else {
-        return Reply::new(404, Vec::new());
-    };
-    let from: Option<usize> = request
+    let files = state.files.lock().unwrap();
+    match files.iter().find(|(n, _)| *n == name) {
+        None => Reply::new(404, Vec::new()),
+        Some((_, bytes)) => ranged_reply(request, bytes, ranged),
+    }
+}
+
+/// The file, or the part of it that was asked for.
+fn ranged_reply(request: &Seen, bytes: &[u8], ranged: bool) -> Reply {
+    let asked = request
         .header("range")
         .and_then(|r| r.strip_prefix("bytes="))
-        .and_then(|r| r.trim_end_matches('-').parse().ok());
+        .and_then(|r| r.split_once('-'))
+        .and_then(|(from, to)| Some((from.parse::<usize>().ok()?, to.parse::<usize>().ok())));
     let total = bytes.len();
-    match from.filter(|_| ranged) {
-        None => Reply::new(200, bytes.clone()),
-        Some(from) if from >= total => {
+    match asked.filter(|_| ranged) {
+        None => Reply::new(200, bytes.to_vec()),
+        Some((from, _)) if from >= total => {
             let mut reply = Reply::new(416, Vec::new());
             reply.set(vec![("content-range", format!("bytes */{total}"))]);
             reply
         }
-        Some(from) => {
-            let mut reply = Reply::new(206, bytes[from..].to_vec());
-            let range = format!("bytes {from}-{}/{total}", total - 1);
+        Some((from, to)) => {
+            let last = to.unwrap_or(total - 1).min(total - 1);
+            let mut reply = Reply::new(206, bytes[from..=last].to_vec());
+            let range = format!("bytes {from}-{last}/{total}");
             reply.set(vec![("content-range", range)]);
             reply
         }
     }
+}
+
+/// Small text files are in git itself: no redirect, and an etag that is no SHA-256.
+fn in_git(name: &str) -> bool {
+    name.ends_with(".json") || name.ends_with(".md")
+}
+
+/// Stands for the SHA-1 of a git object: 40 digits that follow from the content.
+pub(crate) fn git_etag(bytes: &[u8]) -> String {
+    sha256(bytes)[..40].to_owned()
 }
 
 fn send(mut stream: TcpStream, request: &Seen, reply: &Reply) -> std::io::Result<()> {
@@ -343,8 +420,33 @@ fn send(mut stream: TcpStream, request: &Seen, reply: &Reply) -> std::io::Result
     head.push_str("\r\n");
     stream.write_all(head.as_bytes())?;
     if request.method != "HEAD" {
-        stream.write_all(&reply.body[..reply.sent.min(reply.body.len())])?;
+        send_body(&mut stream, reply)?;
     }
     stream.flush()?;
     stream.shutdown(Shutdown::Write)
+}
+
+fn send_body(stream: &mut TcpStream, reply: &Reply) -> std::io::Result<()> {
+    let body = &reply.body[..reply.sent.min(reply.body.len())];
+    match reply.pace {
+        Pace::AtOnce => stream.write_all(body),
+        Pace::Pieces(piece, pause) => {
+            for part in body.chunks(piece) {
+                stream.write_all(part)?;
+                stream.flush()?;
+                std::thread::sleep(pause);
+            }
+            Ok(())
+        }
+        Pace::Stalled(pause) => {
+            stream.write_all(body)?;
+            stream.flush()?;
+            std::thread::sleep(pause);
+            Ok(())
+        }
+        // Ends when the client closes the connection.
+        Pace::Endless => loop {
+            stream.write_all(&[b' '; 4096])?;
+        },
+    }
 }
