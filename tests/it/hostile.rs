@@ -100,7 +100,7 @@ fn read_gguf(head: &[u8], total: u64) -> Result<GgufHeader, String> {
 /// Everything that is done with a GGUF file before its weights are touched.
 fn open_gguf(file: &[u8]) -> Result<(), String> {
     let header = read_gguf(file, file.len() as u64)?;
-    let tokenizer = ModelTokenizer::from_gguf(&header, file, Timestamp::UNIX_EPOCH)
+    let tokenizer = ModelTokenizer::from_gguf(&header, file, None, Timestamp::UNIX_EPOCH)
         .map_err(|e| e.to_string())?;
     for special in [true, false] {
         let ids = tokenizer.encode("hi there <end> \u{1F642}", special);

@@ -27,7 +27,7 @@ fn corpus(kind: &str) -> Vec<PathBuf> {
 fn open_gguf(bytes: &[u8]) -> Result<String, EvalhError> {
     let header = GgufHeader::parse(bytes)?;
     let shape = memory::shape(&header, bytes)?;
-    let tokenizer = ModelTokenizer::from_gguf(&header, bytes, Timestamp::UNIX_EPOCH)?;
+    let tokenizer = ModelTokenizer::from_gguf(&header, bytes, None, Timestamp::UNIX_EPOCH)?;
     let ids = tokenizer.encode("ab", false)?;
     Ok(format!("{} layers, ids {ids:?}", shape.layers))
 }
