@@ -126,6 +126,7 @@ pub(crate) fn run(models: &[(&str, Vec<Spec>)], epochs: u32) -> RunRecord {
                     .map(|(i, spec)| sample(name, i as u32, epochs, spec))
             })
             .collect(),
+        looks: Vec::new(),
     }
 }
 

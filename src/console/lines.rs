@@ -2,7 +2,7 @@
 
 use super::escape::escape_line;
 use super::view::{ModelView, RunView, Stage};
-use crate::record::RunStatus;
+use crate::record::{Look, LookVerdict, RunStatus};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -87,6 +87,35 @@ pub(super) fn headline(view: &RunView) -> Vec<String> {
     vec![facts, second]
 }
 
+/// What a look at the evidence showed and what follows.
+pub(super) fn looked(look: &Look) -> String {
+    let (number, of, seen) = (look.number, look.planned_prompts, &look.evidence);
+    let evidence = match (seen.difference, seen.ln_e_value) {
+        (Some(difference), Some(ln)) => {
+            format!("difference {difference:+.2}, e-value {}", e_value(ln))
+        }
+        _ => "nothing to compare yet".to_owned(),
+    };
+    let follows = match look.verdict {
+        LookVerdict::Open => "goes on",
+        LookVerdict::Resolved => "resolved, stops",
+        LookVerdict::Exhausted => "not resolved, no prompts are left",
+    };
+    format!(
+        "look {number}: {} of {of} prompts, {evidence}: {follows}",
+        seen.prompts
+    )
+}
+
+/// An e-value from its logarithm, with two digits that matter.
+fn e_value(ln: f64) -> String {
+    match ln.exp() {
+        e if e < 10.0 => format!("{e:.2}"),
+        e if e < 1e4 => format!("{e:.0}"),
+        _ => format!("1e{:.0}", (ln / std::f64::consts::LN_10).floor()),
+    }
+}
+
 /// How the run ended.
 pub(super) fn ending(view: &RunView) -> Option<String> {
     let (status, counts) = view.end?;
@@ -121,21 +150,22 @@ pub(super) fn block(view: &RunView, columns: usize) -> Vec<String> {
     let with_names = view.models.iter().zip(names);
     with_names
         .map(|(model, name)| {
-            let (mark, rest) = state(model, view.now);
+            let (mark, rest) = state(model, view.now, view.in_rounds);
             fit(format!("{mark} {name:width$} {rest}").trim_end(), columns)
         })
         .collect()
 }
 
-fn state(model: &ModelView, now: Duration) -> (char, String) {
+fn state(model: &ModelView, now: Duration, in_rounds: bool) -> (char, String) {
     let done = format!("{:>9}", format!("{}/{}", model.recorded, model.planned));
     match &model.stage {
+        Stage::Waiting if model.recorded_now > 0 => (' ', joined(done, finished(model, now))),
         Stage::Waiting => {
             let need = model.need.map(|need| format!(" (needs {})", need.total()));
             (' ', format!("  waiting{}", need.unwrap_or_default()))
         }
         Stage::Loading => ('▸', "  loading".to_owned()),
-        Stage::Running => ('▸', joined(done, running(model, now))),
+        Stage::Running => ('▸', joined(done, running(model, now, in_rounds))),
         Stage::Done => ('✓', joined(done, finished(model, now))),
         Stage::Stopped => {
             let why = model.breaker.clone();
@@ -153,9 +183,10 @@ fn joined(first: String, rest: Vec<String>) -> String {
     all.join("   ")
 }
 
-fn running(model: &ModelView, now: Duration) -> Vec<String> {
+fn running(model: &ModelView, now: Duration, in_rounds: bool) -> Vec<String> {
     let mut parts = vec![bar(model.recorded, model.planned, BAR_COLUMNS)];
-    parts.extend(model.left(now).map(|left| format!("{} left", clock(left))));
+    let left = model.left(now).filter(|_| !in_rounds);
+    parts.extend(left.map(|left| format!("{} left", clock(left))));
     parts.extend(score(model));
     parts.extend(model.decode_tps().map(speed));
     parts.extend(failures(model));

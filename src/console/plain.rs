@@ -1,6 +1,6 @@
 //! Progress as plain lines, for pipes, files and continuous integration.
 
-use super::lines::{clock, count, ending, headline, score, speed};
+use super::lines::{clock, count, ending, headline, looked, score, speed};
 use super::view::{ModelView, RunView, Stage};
 use crate::record::{RunEvent, RunEventKind};
 use std::time::Duration;
@@ -29,6 +29,7 @@ impl PlainProgress {
                 Some(headline(&self.view).join("\n"))
             }
             RunEventKind::RunFinished { .. } => ending(&self.view),
+            RunEventKind::LookTaken { look } => Some(looked(look)),
             RunEventKind::SampleFinished { .. } => self.step(model?),
             RunEventKind::ModelLoadStarted { .. } => {
                 let model = model?;
@@ -55,7 +56,11 @@ impl PlainProgress {
             }
             RunEventKind::ModelUnloaded { complete, .. } => {
                 let model = model?;
-                let word = if *complete { "done" } else { "not complete" };
+                let word = match complete {
+                    true => "done",
+                    false if self.view.models[model].stage == Stage::Waiting => "so far",
+                    false => "not complete",
+                };
                 Some(self.line(model, &format!("{word}: {}", self.standing(model))))
             }
             RunEventKind::WarmupFinished { .. } | RunEventKind::SampleStarted { .. } => None,
@@ -92,11 +97,8 @@ impl PlainProgress {
         parts.extend(model.decode_tps().map(speed));
         parts.extend(model.peak.map(|peak| format!("peak {peak}")));
         parts.extend(model.elapsed(now).map(clock));
-        parts.extend(
-            model
-                .left(now)
-                .map(|left| format!("about {} left", clock(left))),
-        );
+        let left = model.left(now).filter(|_| !self.view.in_rounds);
+        parts.extend(left.map(|left| format!("about {} left", clock(left))));
         parts.join(", ")
     }
 }

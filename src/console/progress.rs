@@ -1,6 +1,6 @@
 //! Progress of a run on the console: a live block on a terminal, plain lines elsewhere, nothing when quiet.
 
-use super::lines::{block, ending, headline};
+use super::lines::{block, ending, headline, looked};
 use super::view::RunView;
 use super::{Console, PlainProgress};
 use crate::record::{EventSink, RunEvent, RunEventKind, SinkError};
@@ -69,6 +69,7 @@ impl Live {
                 lines.extend(ending(&self.view));
                 console.note(&lines.join("\n"));
             }
+            RunEventKind::LookTaken { look } => console.note(&looked(look)),
             _ => self.draw(console),
         }
     }

@@ -135,6 +135,8 @@ pub(super) struct RunView {
     pub(super) resumed: bool,
     pub(super) models: Vec<ModelView>,
     pub(super) now: Duration,
+    /// The models take turns until the comparison is resolved: when it ends is not known.
+    pub(super) in_rounds: bool,
     pub(super) end: Option<(RunStatus, RunCounts)>,
 }
 
@@ -171,6 +173,7 @@ impl RunView {
         done: &[(Digest, u64)],
     ) {
         self.header = Some(header.clone());
+        self.in_rounds = header.settings.iter().any(|s| s.name == "until-resolved");
         self.models = models.iter().map(|m| ModelView::new(m, samples)).collect();
         for (id, recorded) in done {
             for model in self.models.iter_mut().filter(|m| m.id == *id) {
@@ -194,6 +197,7 @@ impl RunView {
             RunEventKind::SampleFinished { record } => &record.key.model,
             RunEventKind::RunStarted { .. }
             | RunEventKind::RunResumed { .. }
+            | RunEventKind::LookTaken { .. }
             | RunEventKind::RunFinished { .. } => return None,
         };
         let at = self.models.iter().position(|m| m.id == *id)?;
@@ -204,7 +208,7 @@ impl RunView {
             }
             RunEventKind::ModelLoadStarted { .. } => {
                 model.stage = Stage::Loading;
-                model.started = Some(now);
+                (model.started, model.ended) = (Some(now), None);
             }
             RunEventKind::ModelLoaded { loaded, .. } => {
                 model.stage = Stage::Running;
@@ -220,15 +224,19 @@ impl RunView {
                 model.breaker = Some(escape_line(reason));
             }
             RunEventKind::ModelUnloaded { complete, peak, .. } => {
-                model.stage = if *complete {
-                    Stage::Done
-                } else {
-                    Stage::Stopped
+                model.stage = match complete {
+                    true => Stage::Done,
+                    // Between two rounds a model only waits for its turn.
+                    false if self.in_rounds && model.breaker.is_none() => Stage::Waiting,
+                    false => Stage::Stopped,
                 };
-                (model.peak, model.sample, model.ended) = (*peak, None, Some(now));
+                // A model that is loaded several times has the highest of its peaks.
+                (model.peak, model.sample) = ((*peak).max(model.peak), None);
+                model.ended = Some(now);
             }
             RunEventKind::RunStarted { .. }
             | RunEventKind::RunResumed { .. }
+            | RunEventKind::LookTaken { .. }
             | RunEventKind::RunFinished { .. } => {}
         }
         Some(at)

@@ -3,7 +3,7 @@
 use super::{Candidate, Plan, PlanError, PlanInputs, PlannedItem, PlannedModel};
 use crate::record::{Digest, MemoryEstimate, SkipReason};
 use crate::units::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Makes the plan.
 ///
@@ -30,6 +30,12 @@ pub fn build(inputs: PlanInputs<'_>) -> Result<Plan, PlanError> {
         models,
         digest,
         epochs: items.iter().map(|i| i.epoch + 1).max().unwrap_or(0),
+        prompts: items
+            .iter()
+            .map(|i| &i.content)
+            .collect::<BTreeSet<_>>()
+            .len(),
+        rounds: Vec::new(),
         items,
         seed: inputs.seed,
         budget: inputs.budget,

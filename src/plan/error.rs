@@ -42,16 +42,37 @@ pub enum PlanError {
         /// Each model and why.
         models: Vec<(String, SkipReason)>,
     },
+    /// A comparison until it is resolved does not have two models. Exit code 2.
+    #[error(
+        "`--until-resolved` compares exactly two models but {} planned: {}",
+        number(models), quoted(models)
+    )]
+    NotTwoModels {
+        /// Names of the models planned.
+        models: Vec<String>,
+    },
+    /// One of the two models to compare cannot be run. Exit code 3.
+    #[error("`--until-resolved` compares two models but `{model}` cannot be run: {}", why(reason))]
+    NothingToCompare {
+        /// Its name.
+        model: String,
+        /// Why.
+        reason: SkipReason,
+    },
 }
 
 impl PlanError {
     /// True when the command is at fault (exit code 2) and not the machine or the files (3).
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::NoModels | Self::NoSamples { .. } | Self::NoEpochs | Self::SameModel { .. } => {
-                true
-            }
-            Self::NothingFits { .. } | Self::NothingRuns { .. } => false,
+            Self::NoModels
+            | Self::NoSamples { .. }
+            | Self::NoEpochs
+            | Self::SameModel { .. }
+            | Self::NotTwoModels { .. } => true,
+            Self::NothingFits { .. }
+            | Self::NothingRuns { .. }
+            | Self::NothingToCompare { .. } => false,
         }
     }
 
@@ -69,7 +90,13 @@ impl PlanError {
                     rounded_up(smallest)
                 ))
             }
-            Self::NoSamples { .. } | Self::NoEpochs | Self::NothingRuns { .. } => None,
+            Self::NotTwoModels { .. } => Some(
+                "name two models with `--models a,b`, or leave out `--until-resolved`".to_owned(),
+            ),
+            Self::NoSamples { .. }
+            | Self::NoEpochs
+            | Self::NothingRuns { .. }
+            | Self::NothingToCompare { .. } => None,
         }
     }
 }
@@ -98,12 +125,31 @@ fn breakdown(models: &[(String, MemoryEstimate)]) -> String {
 
 fn reasons(models: &[(String, SkipReason)]) -> String {
     let one = |(name, reason): &(String, SkipReason)| match reason {
-        SkipReason::OverBudget { estimate, budget } => {
-            format!("`{name}` {} but the budget is {budget}", parts(estimate))
-        }
-        SkipReason::Files(why) | SkipReason::Load(why) | SkipReason::Breaker(why) => {
-            format!("`{name}`: {why}")
+        SkipReason::OverBudget { .. } => format!("`{name}` {}", why(reason)),
+        SkipReason::Files(_) | SkipReason::Load(_) | SkipReason::Breaker(_) => {
+            format!("`{name}`: {}", why(reason))
         }
     };
     models.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn why(reason: &SkipReason) -> String {
+    match reason {
+        SkipReason::OverBudget { estimate, budget } => {
+            format!("{} but the budget is {budget}", parts(estimate))
+        }
+        SkipReason::Files(why) | SkipReason::Load(why) | SkipReason::Breaker(why) => why.clone(),
+    }
+}
+
+fn number(models: &[String]) -> String {
+    match models.len() {
+        1 => "1 is".to_owned(),
+        n => format!("{n} are"),
+    }
+}
+
+fn quoted(models: &[String]) -> String {
+    let all: Vec<String> = models.iter().map(|m| format!("`{m}`")).collect();
+    all.join(", ")
 }

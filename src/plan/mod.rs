@@ -9,6 +9,7 @@
 
 mod build;
 mod error;
+mod rounds;
 
 #[cfg(test)]
 mod tests;
@@ -87,8 +88,12 @@ impl PlannedItem {
 pub struct Plan {
     /// Models in the order they run, the smallest first; skipped ones have a position too.
     pub models: Vec<PlannedModel>,
-    /// Items in the order they run: all samples in suite order, epoch after epoch.
+    /// Items in the order they run: all samples in suite order, epoch after epoch; in rounds, prompt after prompt in random order.
     pub items: Vec<PlannedItem>,
+    /// Items at the end of each round; empty when the models are run one after the other.
+    pub rounds: Vec<usize>,
+    /// Different prompts among the items.
+    pub prompts: usize,
     /// Identity of the plan.
     pub digest: Digest,
     /// Highest number of repetitions of a sample.

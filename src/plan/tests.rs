@@ -96,6 +96,26 @@ fn inputs(suite: &Suite, models: Vec<Candidate>) -> PlanInputs<'_> {
     }
 }
 
+/// A plan of these models.
+pub(super) fn plan_of(seed: u64, names: &[&str], epochs: Option<u32>) -> Plan {
+    let suite = suite();
+    let models = (1..).zip(names).map(|(n, name)| candidate(n, name, None));
+    let inputs = PlanInputs {
+        seed,
+        epochs,
+        ..inputs(&suite, models.collect())
+    };
+    build(inputs).unwrap()
+}
+
+/// A plan of two models of which `b` has no file.
+pub(super) fn skipped_plan() -> Plan {
+    let suite = suite();
+    let mut lost = candidate(2, "b", None);
+    lost.skip = Some(SkipReason::Files("the file is gone".to_owned()));
+    build(inputs(&suite, vec![candidate(1, "a", None), lost])).unwrap()
+}
+
 #[test]
 fn items_run_epoch_after_epoch_in_suite_order() {
     let suite = suite();

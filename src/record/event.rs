@@ -3,7 +3,7 @@
 //! The runner emits, the store and the console listen. The store hears of a sample before the console does.
 
 use super::{
-    Digest, LoadedModel, PlannedModelRecord, RunHeader, SampleKey, SampleRecord, SkipReason,
+    Digest, LoadedModel, Look, PlannedModelRecord, RunHeader, SampleKey, SampleRecord, SkipReason,
 };
 use crate::units::Bytes;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::time::Duration;
 pub enum RunStatus {
     /// Begun and not ended; also what a killed run looks like.
     Started,
-    /// Every planned sample has a record.
+    /// Every planned sample has a record, or the comparison was resolved before.
     Success,
     /// Interrupted by the user; the same command continues it.
     Cancelled,
@@ -137,6 +137,11 @@ pub enum RunEventKind {
         complete: bool,
         /// Peak memory while it was loaded.
         peak: Option<Bytes>,
+    },
+    /// The evidence was looked at between two rounds of a comparison that runs until it is resolved.
+    LookTaken {
+        /// What was seen and what follows.
+        look: Look,
     },
     /// The run ended.
     RunFinished {

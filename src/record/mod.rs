@@ -6,6 +6,7 @@ mod device;
 mod event;
 mod generation;
 mod ids;
+mod look;
 mod run;
 mod score;
 
@@ -13,6 +14,7 @@ pub use device::{DeviceChoice, Dtype};
 pub use event::{EventSink, RunCounts, RunEvent, RunEventKind, RunStatus, SinkError};
 pub use generation::{Finish, Generation, Message, Role, Timing, TokenTable};
 pub use ids::{Digest, RunId, SampleKey};
+pub use look::{Evidence, Look, LookVerdict};
 pub use run::{
     Failure, FailureKind, HostFacts, LoadedModel, MemoryEstimate, ModelRecord, ModelStatus,
     PlannedModelRecord, RunHeader, RunRecord, SampleRecord, SettingRecord, SkipReason, SuiteFacts,

@@ -107,7 +107,7 @@ pub enum ModelStatus {
     Waiting,
     /// Begun and not complete.
     Started,
-    /// All its samples have a record.
+    /// All its samples have a record, or the run was resolved without the others.
     Finished,
     /// Not run, and why.
     Skipped(SkipReason),
@@ -307,4 +307,6 @@ pub struct RunRecord {
     pub models: Vec<ModelRecord>,
     /// Samples ordered by (model position, sequence).
     pub samples: Vec<SampleRecord>,
+    /// Looks at the evidence, in order; empty unless the run goes on until it is resolved.
+    pub looks: Vec<super::Look>,
 }

@@ -1,14 +1,15 @@
 //! The run from its first event to its last.
 
 use super::phase::{Ended, Phase};
-use super::{Control, Job, ModelLoader, RunOutcome, RunnerError, warmup};
+use super::{Control, Job, LoadedHost, ModelLoader, RunOutcome, RunnerError, warmup};
 use crate::clock::{self, Instant};
 use crate::plan::{PlannedItem, PlannedModel};
 use crate::record::{
     Digest, EventSink, LoadedModel, Message, RunCounts, RunEvent, RunEventKind, RunStatus,
-    SinkError,
+    SampleKey, SinkError,
 };
 use crate::suite::{self, Quality, Sample, Task};
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 /// The sink with a clock, and what was recorded.
@@ -47,18 +48,41 @@ pub fn run(
     control: &Control,
 ) -> Result<RunOutcome, RunnerError> {
     let questions = questions(&job)?;
-    let resumed = job.resume.is_some();
-    let resume = job.resume.unwrap_or_default();
+    let (mut recorder, done) = begin(&job, sink)?;
+    let mut progress = Progress::default();
+    for model in &job.plan.models {
+        let outstanding: Vec<&Question<'_>> = questions
+            .iter()
+            .filter(|q| !done.contains(&q.item.key(&model.record.id)))
+            .collect();
+        let quality = &job.suite.quality;
+        let fate = run_model(model, &outstanding, quality, loader, &mut recorder, control)?;
+        progress.add(fate);
+        if fate == Fate::Cancelled {
+            break;
+        }
+    }
+    let models = job.plan.models.len() as u64 - u64::from(progress.skipped);
+    let planned = job.plan.samples_per_model() * models;
+    end(&progress, planned, &mut recorder, control)
+}
+
+/// Announces the run; what an interrupted one already has is not asked again.
+pub(super) fn begin<'r>(
+    job: &Job<'_>,
+    sink: &'r mut dyn EventSink,
+) -> Result<(Recorder<'r>, BTreeSet<SampleKey>), SinkError> {
+    let resume = job.resume.clone().unwrap_or_default();
     let mut recorder = Recorder {
         sink,
         began: clock::now(),
         recorded: resume.done.len() as u64,
         failed: resume.failed,
     };
-    let header = Box::new(job.header);
+    let header = Box::new(job.header.clone());
     let models = job.plan.model_records();
     let samples_per_model = job.plan.samples_per_model();
-    recorder.emit(if resumed {
+    recorder.emit(if job.resume.is_some() {
         let done = |id: &Digest| resume.done.iter().filter(|k| k.model == *id).count() as u64;
         RunEventKind::RunResumed {
             header,
@@ -73,21 +97,18 @@ pub fn run(
             samples_per_model,
         }
     })?;
-    let mut progress = Progress::default();
-    for model in &job.plan.models {
-        let outstanding: Vec<&Question<'_>> = questions
-            .iter()
-            .filter(|q| !resume.done.contains(&q.item.key(&model.record.id)))
-            .collect();
-        let quality = &job.suite.quality;
-        let fate = run_model(model, &outstanding, quality, loader, &mut recorder, control)?;
-        progress.add(fate);
-        if fate == Fate::Cancelled {
-            break;
-        }
-    }
+    Ok((recorder, resume.done))
+}
+
+/// Announces how the run ended.
+pub(super) fn end(
+    progress: &Progress,
+    planned: u64,
+    recorder: &mut Recorder<'_>,
+    control: &Control,
+) -> Result<RunOutcome, RunnerError> {
     let counts = RunCounts {
-        planned: samples_per_model * (job.plan.models.len() as u64 - u64::from(progress.skipped)),
+        planned,
         recorded: recorder.recorded,
         failed: recorder.failed,
         skipped_models: progress.skipped,
@@ -104,7 +125,7 @@ pub fn run(
 
 /// What became of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+pub(super) enum Fate {
     Complete,
     Skipped,
     Stopped,
@@ -112,7 +133,7 @@ enum Fate {
 }
 
 #[derive(Default)]
-struct Progress {
+pub(super) struct Progress {
     complete: u32,
     skipped: u32,
     stopped: u32,
@@ -120,7 +141,7 @@ struct Progress {
 }
 
 impl Progress {
-    fn add(&mut self, fate: Fate) {
+    pub(super) fn add(&mut self, fate: Fate) {
         match fate {
             Fate::Complete => self.complete += 1,
             Fate::Skipped => self.skipped += 1,
@@ -142,7 +163,7 @@ impl Progress {
 }
 
 /// Renders every prompt before anything is recorded, so that a broken suite leaves no run behind.
-fn questions<'j>(job: &Job<'j>) -> Result<Vec<Question<'j>>, RunnerError> {
+pub(super) fn questions<'j>(job: &Job<'j>) -> Result<Vec<Question<'j>>, RunnerError> {
     let mut all = Vec::with_capacity(job.plan.items.len());
     for item in &job.plan.items {
         let found = job.suite.find(&item.task, &item.sample);
@@ -188,6 +209,21 @@ fn run_model(
     if control.cancel.load(Ordering::Relaxed) {
         return Ok(Fate::Cancelled);
     }
+    let Some(mut host) = load(model, loader, recorder, control)? else {
+        return Ok(Fate::Skipped);
+    };
+    let ended = Phase::new(id, &mut host, recorder, quality, control).run(outstanding)?;
+    unload(id, host, ended, true, recorder)
+}
+
+/// Loads a model and warms it up; `None` when it cannot be loaded and is skipped.
+pub(super) fn load(
+    model: &PlannedModel,
+    loader: &mut dyn ModelLoader,
+    recorder: &mut Recorder<'_>,
+    control: &Control,
+) -> Result<Option<LoadedHost>, SinkError> {
+    let id = &model.record.id;
     recorder.emit(RunEventKind::ModelLoadStarted { model: id.clone() })?;
     let begin = clock::now();
     let mut host = match loader.load(model) {
@@ -197,7 +233,7 @@ fn run_model(
                 model: id.clone(),
                 reason,
             })?;
-            return Ok(Fate::Skipped);
+            return Ok(None);
         }
     };
     let seen = begin.elapsed();
@@ -219,7 +255,17 @@ fn run_model(
         model: id.clone(),
         took: begin.elapsed(),
     })?;
-    let ended = Phase::new(id, &mut host, recorder, quality, control).run(outstanding)?;
+    Ok(Some(host))
+}
+
+/// Drops a model and tells how it ended. It is complete when its questions are, unless more of them follow.
+pub(super) fn unload(
+    id: &Digest,
+    host: LoadedHost,
+    ended: Ended,
+    last: bool,
+    recorder: &mut Recorder<'_>,
+) -> Result<Fate, RunnerError> {
     let peak = host.engine.peak_memory();
     // The memory is free before anyone hears of it.
     drop(host);
@@ -236,7 +282,7 @@ fn run_model(
     };
     recorder.emit(RunEventKind::ModelUnloaded {
         model: id.clone(),
-        complete: fate == Fate::Complete,
+        complete: last && fate == Fate::Complete,
         peak,
     })?;
     Ok(fate)

@@ -13,14 +13,18 @@
 mod error;
 mod execute;
 mod phase;
+mod rounds;
 mod sample;
 mod warmup;
 
+#[cfg(test)]
+mod rounds_tests;
 #[cfg(test)]
 mod tests;
 
 pub use error::RunnerError;
 pub use execute::run;
+pub use rounds::{StopRule, run_until_resolved};
 
 use crate::engine::Engine;
 use crate::plan::{Plan, PlannedModel};

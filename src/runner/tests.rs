@@ -331,6 +331,7 @@ fn kinds(events: &[RunEvent]) -> Vec<&'static str> {
         RunEventKind::SampleFinished { .. } => "done",
         RunEventKind::BreakerOpened { .. } => "breaker",
         RunEventKind::ModelUnloaded { .. } => "unload",
+        RunEventKind::LookTaken { .. } => "look",
         RunEventKind::RunFinished { .. } => "end",
     };
     events.iter().map(name).collect()

@@ -190,6 +190,10 @@ methods! {
     EValueDiscordant => "e-value-discordant",
     /// Empirical-Bernstein confidence sequence of a mean on 0 to 1.
     EmpiricalBernsteinCs => "empirical-bernstein-cs",
+    /// Confidence sequence of a bounded mean: the means that a uniform mixture of bets does not reject.
+    BettingMixture => "betting-mixture-cs",
+    /// E-value of a uniform mixture of bets against one mean.
+    BettingEValue => "betting-mixture-e",
     /// Asymptotic confidence sequence of a mean.
     AsymptoticCs => "asymptotic-cs",
     /// Mixture sequential probability ratio test.

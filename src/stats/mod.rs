@@ -20,13 +20,12 @@
 
 pub mod agree;
 pub mod bayes;
+pub mod betting;
 pub mod boot;
 pub mod bt;
 pub mod calib;
 mod check;
 pub mod cluster;
-#[cfg(test)]
-mod coverage;
 pub mod desc;
 pub mod dist;
 pub mod drift;

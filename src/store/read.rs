@@ -3,8 +3,8 @@
 use super::value::Columns;
 use super::{Store, StoreError};
 use crate::record::{
-    CheckRecord, Component, Digest, Failure, FailureKind, Finish, Generation, HostFacts,
-    LoadedModel, MemoryEstimate, ModelRecord, ModelStatus, Outcome, PlannedModelRecord, RunHeader,
+    CheckRecord, Component, Digest, Evidence, Failure, FailureKind, Finish, Generation, HostFacts,
+    LoadedModel, Look, LookVerdict, MemoryEstimate, ModelRecord, ModelStatus, Outcome, PlannedModelRecord, RunHeader,
     RunId, RunRecord, RunStatus, SampleKey, SampleRecord, SampleScore, ScoreValue, SettingRecord,
     SkipReason, SuiteFacts, Timing,
 };
@@ -33,6 +33,7 @@ impl Store {
                 .extend(self.samples(model_pk, &model.planned.id, &mut checks)?);
             record.models.push(model);
         }
+        record.looks = self.looks(run_pk)?;
         drop(snapshot);
         Ok(record)
     }
@@ -87,6 +88,16 @@ impl Store {
                     origin: c.text()?,
                 })
             },
+        )
+    }
+
+    fn looks(&self, run_pk: i64) -> Result<Vec<Look>, StoreError> {
+        self.rows(
+            "read the looks",
+            "SELECT number, planned_prompts, prompts, difference, ln_e_value, verdict, loads, load_ns FROM look \
+             WHERE run_pk = ?1 ORDER BY number",
+            params![run_pk],
+            look,
         )
     }
 
@@ -200,8 +211,32 @@ fn header(c: &mut Columns<'_>) -> Result<(i64, RunRecord), StoreError> {
         finished_at,
         models: Vec::new(),
         samples: Vec::new(),
+        looks: Vec::new(),
     };
     Ok((run_pk, record))
+}
+
+fn look(c: &mut Columns<'_>) -> Result<Look, StoreError> {
+    let number = c.u32("number")?;
+    let planned_prompts = c.u32("planned_prompts")?;
+    let (prompts, difference, ln_e_value) = (c.u32("prompts")?, c.get()?, c.get()?);
+    let verdict = c.name("verdict", "a verdict of a look", LookVerdict::parse)?;
+    let loads = c.u32("loads")?;
+    let load = c.opt_duration("load_ns")?;
+    let load = load.ok_or_else(|| c.wrong("load_ns", "set in a look", "NULL"))?;
+    Ok(Look {
+        number,
+        planned_prompts,
+        evidence: Evidence {
+            prompts,
+            difference,
+            ln_e_value,
+            resolved: verdict == LookVerdict::Resolved,
+        },
+        verdict,
+        loads,
+        load,
+    })
 }
 
 fn model(c: &mut Columns<'_>) -> Result<ModelRecord, StoreError> {

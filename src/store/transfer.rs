@@ -7,9 +7,10 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 
 /// Tables in the order in which references allow them to be filled, with the columns that hold keys of this file.
-const TABLES: [(&str, &[&str]); 7] = [
+const TABLES: [(&str, &[&str]); 8] = [
     ("run", &["run_pk"]),
     ("setting", &["run_pk"]),
+    ("look", &["run_pk"]),
     ("attempt", &["attempt_pk", "run_pk"]),
     ("model", &["model_pk", "run_pk"]),
     ("model_skip", &["model_pk"]),

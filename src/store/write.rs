@@ -5,7 +5,7 @@ use super::value::{bytes, finite, integer, messages_to_json, nanos};
 use super::{Store, StoreError};
 use crate::clock;
 use crate::record::{
-    CheckRecord, Component, Digest, EventSink, LoadedModel, MemoryEstimate, PlannedModelRecord,
+    CheckRecord, Component, Digest, EventSink, LoadedModel, Look, MemoryEstimate, PlannedModelRecord,
     RunEvent, RunEventKind, RunHeader, RunStatus, SampleRecord, SampleScore, ScoreValue, SinkError,
     SkipReason,
 };
@@ -115,6 +115,7 @@ impl<'s> StoreSink<'s> {
                 complete,
                 peak,
             } => tx.unloaded(begun("ModelUnloaded")?.model(model)?, *complete, *peak)?,
+            Kind::LookTaken { look } => tx.look(begun("LookTaken")?.run_pk, look)?,
             Kind::RunFinished { status, .. } => tx.finish(begun("RunFinished")?, *status)?,
         }
         transaction
@@ -436,6 +437,32 @@ impl Tx<'_> {
              status = CASE WHEN status = 'skipped' THEN status WHEN ?2 THEN 'finished' ELSE 'started' END, \
              peak_bytes = coalesce(max(peak_bytes, ?3), peak_bytes, ?3) WHERE model_pk = ?1",
             params![model_pk, complete, bytes("peak_bytes", peak)?],
+        )?;
+        Ok(())
+    }
+
+    /// A look that a continued run takes again keeps the loads of both attempts.
+    fn look(&self, run_pk: i64, look: &Look) -> Result<(), StoreError> {
+        let e = &look.evidence;
+        let number = |name, value: Option<f64>| value.map(|v| finite(name, v)).transpose();
+        self.run(
+            "store a look",
+            "INSERT INTO look (run_pk, number, prompts, planned_prompts, difference, ln_e_value, verdict, loads, load_ns) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (run_pk, number) DO UPDATE SET \
+             prompts = excluded.prompts, planned_prompts = excluded.planned_prompts, difference = excluded.difference, \
+             ln_e_value = excluded.ln_e_value, verdict = excluded.verdict, loads = loads + excluded.loads, \
+             load_ns = load_ns + excluded.load_ns",
+            params![
+                run_pk,
+                look.number,
+                e.prompts,
+                look.planned_prompts,
+                number("difference", e.difference)?,
+                number("ln_e_value", e.ln_e_value)?,
+                look.verdict.as_str(),
+                look.loads,
+                nanos("load_ns", look.load)?,
+            ],
         )?;
         Ok(())
     }

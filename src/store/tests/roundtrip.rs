@@ -5,8 +5,8 @@ use super::build::{
     small_run, started, write,
 };
 use crate::record::{
-    CheckRecord, Component, Digest, Failure, FailureKind, Finish, Generation, HostFacts,
-    LoadedModel, MemoryEstimate, Message, ModelRecord, ModelStatus, Outcome, PlannedModelRecord,
+    CheckRecord, Component, Digest, Evidence, Failure, FailureKind, Finish, Generation, HostFacts,
+    LoadedModel, Look, LookVerdict, MemoryEstimate, Message, ModelRecord, ModelStatus, Outcome, PlannedModelRecord,
     Role, RunEvent, RunEventKind, RunHeader, RunId, RunRecord, RunStatus, SampleKey, SampleRecord,
     SampleScore, ScoreValue, SettingRecord, SkipReason, SuiteFacts, Timing,
 };
@@ -200,14 +200,39 @@ fn stories() -> impl Strategy<Value = Vec<Story>> {
     vec((planned(), fate), 0..4)
 }
 
+prop_compose! {
+    fn looks()(looks in vec((any::<(u32, u32, u32)>(), option::of((number(), number())), prop::sample::select(&LookVerdict::ALL[..]), span()), 0..4)) -> Vec<Look> {
+        let look = |(number, (counts, numbers, verdict, load)): (u32, ((u32, u32, u32), Option<(f64, f64)>, LookVerdict, Duration))| Look {
+            number,
+            planned_prompts: counts.0,
+            evidence: Evidence {
+                prompts: counts.1,
+                difference: numbers.map(|n| n.0),
+                ln_e_value: numbers.map(|n| n.1),
+                resolved: verdict == LookVerdict::Resolved,
+            },
+            verdict,
+            loads: counts.2,
+            load,
+        };
+        (1..).zip(looks).map(look).collect()
+    }
+}
+
 /// The events of a run and the record they must become.
-fn story(header: RunHeader, stories: Vec<Story>, status: RunStatus) -> (Vec<RunEvent>, RunRecord) {
+fn story(
+    header: RunHeader,
+    stories: Vec<Story>,
+    looks: Vec<Look>,
+    status: RunStatus,
+) -> (Vec<RunEvent>, RunRecord) {
     let mut record = RunRecord {
         header,
         status,
         finished_at: None,
         models: Vec::new(),
         samples: Vec::new(),
+        looks,
     };
     let mut later = Vec::new();
     for (position, (planned, fate)) in (0u32..).zip(stories) {
@@ -268,6 +293,8 @@ fn story(header: RunHeader, stories: Vec<Story>, status: RunStatus) -> (Vec<RunE
     let planned = record.models.iter().map(|m| m.planned.clone()).collect();
     let mut events = vec![started(record.header.clone(), planned)];
     events.append(&mut later);
+    let looks = record.looks.iter();
+    events.extend(looks.map(|&look| event(RunEventKind::LookTaken { look })));
     events.push(ended(status));
     (events, record)
 }
@@ -284,8 +311,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_run_comes_back_as_it_was(header in headers(), stories in stories(), status in prop::sample::select(&RunStatus::ALL[..])) {
-        let (events, mut expected) = story(header, stories, status);
+    fn a_run_comes_back_as_it_was(header in headers(), stories in stories(), looks in looks(), status in prop::sample::select(&RunStatus::ALL[..])) {
+        let (events, mut expected) = story(header, stories, looks, status);
         let mut store = Store::in_memory().unwrap();
         write(&mut store, &events).unwrap();
         let mut found = store.load_run(&expected.header.id).unwrap();
@@ -517,6 +544,56 @@ fn deleting_a_run_removes_every_row_of_it_and_no_other() {
     assert_eq!(after, before.iter().map(|n| n / 2).collect::<Vec<_>>());
     assert!(after.iter().all(|&n| n > 0));
     assert_eq!(store.load_run(&header(1).id).unwrap(), kept);
+}
+
+#[test]
+fn a_look_that_is_taken_again_adds_its_loads_and_goes_with_its_run() {
+    let mut store = Store::in_memory().unwrap();
+    let look = |number, verdict, loads| {
+        let evidence = Evidence {
+            prompts: 16 * number,
+            difference: Some(-0.5),
+            ln_e_value: Some(1.25),
+            resolved: verdict == LookVerdict::Resolved,
+        };
+        Look {
+            number,
+            planned_prompts: 40,
+            evidence,
+            verdict,
+            loads,
+            load: Duration::from_millis(100 * u64::from(loads)),
+        }
+    };
+    let take = |look| event(RunEventKind::LookTaken { look });
+    let mut events = small_run(0, RunStatus::Cancelled);
+    let end = events.pop().unwrap();
+    events.extend([take(look(1, LookVerdict::Open, 2)), end.clone()]);
+    write(&mut store, &events).unwrap();
+    write(
+        &mut store,
+        &[
+            resumed(header(0), vec![model(0)]),
+            take(look(1, LookVerdict::Open, 1)),
+            take(look(2, LookVerdict::Resolved, 1)),
+            end,
+        ],
+    )
+    .unwrap();
+    let found = store.load_run(&header(0).id).unwrap().looks;
+    assert_eq!(
+        found,
+        [
+            look(1, LookVerdict::Open, 3),
+            look(2, LookVerdict::Resolved, 1)
+        ]
+    );
+    store.delete_run(&header(0).id).unwrap();
+    let left: i64 = store
+        .conn
+        .query_row("SELECT count(*) FROM look", [], |r| r.get(0))
+        .unwrap();
+    assert_eq!(left, 0);
 }
 
 #[test]

@@ -1,0 +1,228 @@
+//! A comparison of two models in rounds that stops when a rule says that it is resolved.
+//!
+//! One model is in memory at a time. Both answer the prompts of a round before the evidence is looked at, and the model that was asked last begins
+//! the next round: every round after the first loads one model, not two. The order of the records therefore differs from that of the plan; scores
+//! do not depend on it.
+//!
+//! The rule sees every record when it is stored and decides between rounds. It is asked after every round of the plan, also after those that an
+//! interrupted run had complete, so that a continued run stops where an uninterrupted one does.
+
+use super::execute::{Fate, Progress, Question, Recorder, begin, end, load, questions, unload};
+use super::phase::{Ended, Phase};
+use super::{Control, Job, LoadedHost, ModelLoader, RunOutcome, RunnerError};
+use crate::clock;
+use crate::plan::PlannedModel;
+use crate::record::{
+    EventSink, Evidence, Look, LookVerdict, RunEvent, RunEventKind, SampleKey, SampleRecord,
+    SinkError,
+};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Decides when a comparison is resolved.
+pub trait StopRule {
+    /// Takes a record that was stored. Records of an interrupted run are given before the run is continued.
+    fn observe(&mut self, record: &SampleRecord);
+
+    /// What is known now.
+    fn look(&mut self) -> Evidence;
+}
+
+/// Shows the rule what was stored.
+struct Watched<'w> {
+    sink: &'w mut dyn EventSink,
+    rule: &'w RefCell<&'w mut dyn StopRule>,
+}
+
+impl EventSink for Watched<'_> {
+    fn take(&mut self, event: &RunEvent) -> Result<(), SinkError> {
+        self.sink.take(event)?;
+        if let RunEventKind::SampleFinished { record } = &event.kind {
+            self.rule.borrow_mut().observe(record);
+        }
+        Ok(())
+    }
+}
+
+/// The model in memory.
+struct Kept {
+    /// Its position in the plan.
+    at: usize,
+    host: LoadedHost,
+}
+
+/// The run between its first and its last event.
+struct Rounds<'r, 's> {
+    job: &'r Job<'r>,
+    questions: Vec<Question<'r>>,
+    done: BTreeSet<SampleKey>,
+    recorder: Recorder<'s>,
+    loader: &'r mut dyn ModelLoader,
+    control: &'r Control,
+    kept: Option<Kept>,
+    /// Loads of the round, and the time they took with their warm-ups.
+    loads: (u32, Duration),
+}
+
+/// Runs the rounds of a plan until the rule says that the comparison is resolved, or no round is left.
+///
+/// # Errors
+/// When the sink fails, or the suite does not have what the plan asks for.
+pub fn run_until_resolved(
+    job: Job<'_>,
+    rule: &mut dyn StopRule,
+    loader: &mut dyn ModelLoader,
+    sink: &mut dyn EventSink,
+    control: &Control,
+) -> Result<RunOutcome, RunnerError> {
+    let questions = questions(&job)?;
+    let rule = RefCell::new(rule);
+    let mut watched = Watched { sink, rule: &rule };
+    let (recorder, done) = begin(&job, &mut watched)?;
+    let mut rounds = Rounds {
+        job: &job,
+        questions,
+        done,
+        recorder,
+        loader,
+        control,
+        kept: None,
+        loads: (0, Duration::ZERO),
+    };
+    let (fates, asked) = rounds.all(&rule)?;
+    let mut progress = Progress::default();
+    for fate in fates {
+        progress.add(fate);
+    }
+    let planned = asked as u64 * job.plan.models.len() as u64;
+    end(&progress, planned, &mut rounds.recorder, control)
+}
+
+impl<'r> Rounds<'r, '_> {
+    /// What became of the models, and the items each was to be asked.
+    fn all(
+        &mut self,
+        rule: &RefCell<&mut dyn StopRule>,
+    ) -> Result<(Vec<Fate>, usize), RunnerError> {
+        let (mut from, ends) = (0, &self.job.plan.rounds);
+        for (number, &to) in (1_u32..).zip(ends) {
+            self.loads = (0, Duration::ZERO);
+            // The model in memory goes first; in a continued run, the one that would be.
+            let order = if number % 2 == 1 { [0, 1] } else { [1, 0] };
+            for at in order {
+                let fate = self.ask(at, from..to)?;
+                if fate != Fate::Complete {
+                    return Ok((vec![fate], self.job.plan.items.len()));
+                }
+            }
+            let evidence = rule.borrow_mut().look();
+            let last = to == self.job.plan.items.len();
+            let verdict = match (evidence.resolved, last) {
+                (true, _) => LookVerdict::Resolved,
+                (false, true) => LookVerdict::Exhausted,
+                (false, false) => LookVerdict::Open,
+            };
+            let look = Look {
+                number,
+                planned_prompts: u32::try_from(self.job.plan.prompts).unwrap_or(u32::MAX),
+                evidence,
+                verdict,
+                loads: self.loads.0,
+                load: self.loads.1,
+            };
+            self.recorder.emit(RunEventKind::LookTaken { look })?;
+            if verdict != LookVerdict::Open {
+                self.complete()?;
+                return Ok((vec![Fate::Complete; 2], to));
+            }
+            from = to;
+        }
+        Ok((Vec::new(), 0))
+    }
+
+    fn model(&self, at: usize) -> &'r PlannedModel {
+        &self.job.plan.models[at]
+    }
+
+    /// Asks one model what is outstanding of a round, and keeps it in memory.
+    fn ask(&mut self, at: usize, items: std::ops::Range<usize>) -> Result<Fate, RunnerError> {
+        let model = self.model(at);
+        let id = &model.record.id;
+        let questions = std::mem::take(&mut self.questions);
+        let outstanding: Vec<&Question<'_>> = questions[items]
+            .iter()
+            .filter(|q| !self.done.contains(&q.item.key(id)))
+            .collect();
+        let fate = if outstanding.is_empty() {
+            Ok(Fate::Complete)
+        } else {
+            self.run(at, model, &outstanding)
+        };
+        self.questions = questions;
+        fate
+    }
+
+    fn run(
+        &mut self,
+        at: usize,
+        model: &PlannedModel,
+        outstanding: &[&Question<'_>],
+    ) -> Result<Fate, RunnerError> {
+        if self.control.cancel.load(Ordering::Relaxed) {
+            self.free()?;
+            return Ok(Fate::Cancelled);
+        }
+        let Some(mut host) = self.host(at, model)? else {
+            return Ok(Fate::Skipped);
+        };
+        let (id, quality) = (&model.record.id, &self.job.suite.quality);
+        let ended = Phase::new(id, &mut host, &mut self.recorder, quality, self.control)
+            .run(outstanding)?;
+        if ended != Ended::Complete {
+            return unload(id, host, ended, false, &mut self.recorder);
+        }
+        self.kept = Some(Kept { at, host });
+        Ok(Fate::Complete)
+    }
+
+    /// The model from memory, or loaded after the other one is gone.
+    fn host(
+        &mut self,
+        at: usize,
+        model: &PlannedModel,
+    ) -> Result<Option<LoadedHost>, RunnerError> {
+        if self.kept.as_ref().is_some_and(|kept| kept.at == at) {
+            return Ok(self.kept.take().map(|kept| kept.host));
+        }
+        self.free()?;
+        let begin = clock::now();
+        let host = load(model, self.loader, &mut self.recorder, self.control)?;
+        self.loads.0 += u32::from(host.is_some());
+        self.loads.1 += begin.elapsed();
+        Ok(host)
+    }
+
+    /// Nothing is in memory afterwards.
+    fn free(&mut self) -> Result<(), RunnerError> {
+        if let Some(Kept { at, host }) = self.kept.take() {
+            let id = &self.model(at).record.id;
+            unload(id, host, Ended::Complete, false, &mut self.recorder)?;
+        }
+        Ok(())
+    }
+
+    /// Both models are done, whether or not every item was asked.
+    fn complete(&mut self) -> Result<(), RunnerError> {
+        self.free()?;
+        for model in &self.job.plan.models {
+            self.recorder.emit(RunEventKind::ModelUnloaded {
+                model: model.record.id.clone(),
+                complete: true,
+                peak: None,
+            })?;
+        }
+        Ok(())
+    }
+}
