@@ -7,10 +7,10 @@ use super::model::{
 use super::options::AnalysisOptions;
 use super::value::{Absence, Value};
 use super::warning::Warning;
-use super::{costs, fit, pairs, quality, reliability, resources, slices, speed};
+use super::{costs, fit, pairs, quality, reliability, resources, sequential, slices, speed};
 use crate::cost::{self, CostError, Machine, PriceCard, Work};
 use crate::metric::{self, Direction, Level, Metric};
-use crate::record::{HostFacts, ModelRecord, ModelStatus, RunRecord, RunStatus};
+use crate::record::{HostFacts, LookVerdict, ModelRecord, ModelStatus, RunRecord, RunStatus};
 use crate::stats::{desc, paired};
 use crate::units::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,7 +57,8 @@ pub fn analyse(run: &RunRecord, prices: &PriceCard, options: &AnalysisOptions) -
     let (data, mut reports): (Vec<ModelData<'_>>, Vec<ModelReport>) = models.into_iter().unzip();
     label(&mut reports, run);
     let refs: Vec<&ModelData<'_>> = data.iter().collect();
-    let pairs = pairs::all(&refs, primary, options.level);
+    let mut pairs = pairs::all(&refs, primary, options.level);
+    sequential::replace(&mut pairs, run, &refs, primary);
     let leaders = leaders(&reports, &pairs, primary);
     let peaks: Vec<Option<Bytes>> = data.iter().map(|d| d.model.peak).collect();
     let complete = run.status == RunStatus::Success
@@ -74,6 +75,7 @@ pub fn analyse(run: &RunRecord, prices: &PriceCard, options: &AnalysisOptions) -
         models: reports,
         skipped,
         pairs,
+        stopping: sequential::stopping(run),
         leaders,
         prices: prices.clone(),
         warnings: Vec::new(),
@@ -301,6 +303,15 @@ fn warnings(
     }
     if !report.complete {
         out.push(incomplete(report));
+    }
+    let ended = report.stopping.as_ref().and_then(|s| s.looks.last());
+    if let Some(look) = ended.filter(|look| look.verdict != LookVerdict::Open) {
+        out.push(Warning::UntilResolved {
+            metric: report.primary.id,
+            resolved: look.verdict == LookVerdict::Resolved,
+            prompts: look.evidence.prompts,
+            of: look.planned_prompts,
+        });
     }
     if !primary_usable {
         out.push(Warning::PrimaryNotUsable {

@@ -26,6 +26,7 @@ mod quality;
 mod reliability;
 mod resources;
 mod rows;
+mod sequential;
 mod slices;
 mod speed;
 #[cfg(test)]
@@ -42,12 +43,13 @@ pub use analyse::analyse;
 pub use error::AnalysisError;
 pub use model::{
     ComparisonReport, CostReport, Figure, FitReport, ModelFit, ModelReport, NextStep, PairReport,
-    ReportModel, Role, SampleReport, Scale, SkippedModel, SliceReport, SloReport, Tally,
+    ReportModel, Role, SampleReport, Scale, SkippedModel, SliceReport, SloReport, Stopping, Tally,
     TestReport, Together, Verdict, VersusReport,
 };
 pub use options::{AnalysisOptions, Slo, SloTarget};
 pub use pairs::{Side, compare};
 pub use rows::verify_rows;
+pub use sequential::{Sequential, UNTIL_RESOLVED};
 pub use value::{Absence, Measured, Value};
 pub use verify::verify;
 pub use warning::Warning;

@@ -6,7 +6,7 @@ use super::warning::Warning;
 use crate::cost::{BreakEven, CloudPrice, LocalCost, PriceCard, Scenario, Work};
 use crate::metric::Metric;
 use crate::record::{
-    Digest, FailureKind, LoadedModel, Outcome, PlannedModelRecord, RunHeader, RunStatus, SkipReason,
+    Digest, FailureKind, LoadedModel, Look, Outcome, PlannedModelRecord, RunHeader, RunStatus, SkipReason,
 };
 use crate::units::Bytes;
 
@@ -31,6 +31,8 @@ pub struct ReportModel {
     pub skipped: Vec<SkippedModel>,
     /// Every pair of models, `a` before `b` in `models`.
     pub pairs: Vec<PairReport>,
+    /// How the run was stopped; `None` for a run of a fixed number of prompts.
+    pub stopping: Option<Stopping>,
     /// Positions of the first model and of those not told apart from it by the primary metric.
     pub leaders: Vec<usize>,
     /// Does it fit.
@@ -41,6 +43,15 @@ pub struct ReportModel {
     pub warnings: Vec<Warning>,
     /// The one thing to do next.
     pub next: NextStep,
+}
+
+/// A run that goes on until its primary difference is resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stopping {
+    /// Confidence level at which it stops.
+    pub level: f64,
+    /// Looks at the evidence, in order.
+    pub looks: Vec<Look>,
 }
 
 /// Everything about one measured model.

@@ -18,6 +18,17 @@ pub enum Warning {
         /// Samples planned.
         planned: u64,
     },
+    /// The run went on until its primary difference was resolved, or no prompts were left.
+    UntilResolved {
+        /// The primary metric.
+        metric: &'static str,
+        /// Whether it was resolved.
+        resolved: bool,
+        /// Prompts that both models answered.
+        prompts: u32,
+        /// Prompts of the plan.
+        of: u32,
+    },
     /// The suite's primary metric cannot order models.
     PrimaryNotUsable {
         /// Its name.
@@ -146,11 +157,12 @@ pub enum Warning {
 impl Warning {
     /// Position by importance: what makes the numbers void, what is missing in them, what they lean on, what they cost, how to read them.
     pub(crate) fn rank(&self) -> usize {
-        const ORDER: [&str; 20] = [
+        const ORDER: [&str; 21] = [
             "mock_engine",
             "incomplete",
             "failed",
             "over_budget",
+            "until_resolved",
             "too_few_prompts",
             "unscored",
             "truncated",
@@ -242,6 +254,7 @@ impl Warning {
             }
             Self::MockEngine
             | Self::Incomplete { .. }
+            | Self::UntilResolved { .. }
             | Self::PrimaryNotUsable { .. }
             | Self::TooFewPrompts { .. }
             | Self::Thermal { .. }
@@ -258,6 +271,7 @@ impl Warning {
         match self {
             Self::MockEngine => "mock_engine",
             Self::Incomplete { .. } => "incomplete",
+            Self::UntilResolved { .. } => "until_resolved",
             Self::PrimaryNotUsable { .. } => "primary_not_usable",
             Self::TooFewPrompts { .. } => "too_few_prompts",
             Self::Failed { .. } => "failed",
@@ -295,6 +309,14 @@ impl fmt::Display for Warning {
                 f,
                 "incomplete: {recorded} of {planned} planned samples have a record (run `{}`)",
                 status.as_str()
+            ),
+            Self::UntilResolved { metric, resolved: true, prompts, of } => write!(
+                f,
+                "stopped after {prompts} of {of} prompts, when `{metric}` was resolved: its interval holds at any stopping time, all others assume a fixed number of prompts"
+            ),
+            Self::UntilResolved { metric, resolved: false, prompts, .. } => write!(
+                f,
+                "`{metric}` was not resolved by all {prompts} prompts; its interval holds at any stopping time and is wider than one for a fixed number"
             ),
             Self::PrimaryNotUsable { name } => write!(
                 f,
@@ -397,6 +419,26 @@ mod tests {
                 },
                 "incomplete",
                 "incomplete: 3 of 9 planned samples have a record (run `cancelled`)",
+            ),
+            (
+                Warning::UntilResolved {
+                    metric: "score",
+                    resolved: false,
+                    prompts: 40,
+                    of: 40,
+                },
+                "until_resolved",
+                "`score` was not resolved by all 40 prompts; its interval holds at any stopping time and is wider than one for a fixed number",
+            ),
+            (
+                Warning::UntilResolved {
+                    metric: "pass_rate",
+                    resolved: true,
+                    prompts: 24,
+                    of: 120,
+                },
+                "until_resolved",
+                "stopped after 24 of 120 prompts, when `pass_rate` was resolved: its interval holds at any stopping time, all others assume a fixed number of prompts",
             ),
             (
                 Warning::PrimaryNotUsable { name: m() },

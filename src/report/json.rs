@@ -6,10 +6,10 @@
 use super::words;
 use crate::analysis::{
     BreakEven, ComparisonReport, CostReport, Figure, FitReport, LocalCost, ModelReport, PairReport,
-    PriceCard, ReportModel, SampleReport, SkippedModel, SliceReport, SloReport, Tally, Value,
-    Verdict, VersusReport,
+    PriceCard, ReportModel, SampleReport, SkippedModel, SliceReport, SloReport, Stopping, Tally,
+    Value, Verdict, VersusReport,
 };
-use crate::record::{Digest, HostFacts, LoadedModel, PlannedModelRecord, RunHeader, SkipReason};
+use crate::record::{Digest, HostFacts, LoadedModel, Look, PlannedModelRecord, RunHeader, SkipReason};
 use crate::units::Bytes;
 use serde_json::{Map, Value as Json, json};
 
@@ -29,6 +29,7 @@ pub fn json(report: &ReportModel) -> String {
         "models": models,
         "skipped": report.skipped.iter().map(skipped).collect::<Vec<_>>(),
         "pairs": report.pairs.iter().map(|p| pair(p, report)).collect::<Vec<_>>(),
+        "stopping": report.stopping.as_ref().map(stopping),
         "leaders": report.leaders.iter().map(label).collect::<Vec<_>>(),
         "fit": fit(&report.fit, report),
         "prices": prices(&report.prices),
@@ -36,6 +37,28 @@ pub fn json(report: &ReportModel) -> String {
         "next": words::next_command(&report.next),
     });
     format!("{object:#}\n")
+}
+
+/// Why and when a run that goes on until it is resolved stopped.
+fn stopping(s: &Stopping) -> Json {
+    let look = |l: &Look| {
+        json!({
+            "number": l.number,
+            "prompts": l.evidence.prompts,
+            "planned_prompts": l.planned_prompts,
+            "difference": l.evidence.difference,
+            "ln_e_value": l.evidence.ln_e_value,
+            "verdict": l.verdict.as_str(),
+            "loads": l.loads,
+            "load_ns": u64::try_from(l.load.as_nanos()).unwrap_or(u64::MAX),
+        })
+    };
+    json!({
+        "rule": "until_resolved",
+        "level": s.level,
+        "reason": s.looks.last().map(|l| l.verdict.as_str()),
+        "looks": s.looks.iter().map(look).collect::<Vec<_>>(),
+    })
 }
 
 fn run(report: &ReportModel) -> Json {
@@ -436,7 +459,7 @@ mod tests {
                 .collect::<Vec<_>>()
                 .join(" ")
         };
-        insta::assert_snapshot!(keys(&json), @r#"schema_version kind run level primary models skipped pairs leaders fit prices warnings next"#);
+        insta::assert_snapshot!(keys(&json), @r#"schema_version kind run level primary models skipped pairs stopping leaders fit prices warnings next"#);
         insta::assert_snapshot!(keys(&json["run"]), @r#"id status complete started_at finished_at evalh_version evalh_commit argv engine seed epochs budget_bytes budget_origin plan_digest catalog_digest suite host settings"#);
         insta::assert_snapshot!(keys(&json["models"][0]), @r#"id name label short planned loaded stopped tally metrics slo tasks difficulties weakest_task cost samples"#);
         insta::assert_snapshot!(keys(&json["models"][0]["metrics"]["score"]), @r#"unit direction role value lower upper level method n observations missing notes"#);

@@ -248,6 +248,7 @@ fn test_name(id: &str) -> &str {
         "paired-t" => "paired t",
         "mcnemar-mid-p" => "McNemar mid-p",
         "sign-flip-exact" => "sign flip",
+        "betting-mixture-e" => "e-value, valid at any stopping time",
         other => other,
     }
 }

@@ -31,12 +31,12 @@ pub trait StopRule {
 }
 
 /// Shows the rule what was stored.
-struct Watched<'w> {
+struct Watched<'w, 't> {
     sink: &'w mut dyn EventSink,
-    rule: &'w RefCell<&'w mut dyn StopRule>,
+    rule: &'w RefCell<&'t mut dyn StopRule>,
 }
 
-impl EventSink for Watched<'_> {
+impl EventSink for Watched<'_, '_> {
     fn take(&mut self, event: &RunEvent) -> Result<(), SinkError> {
         self.sink.take(event)?;
         if let RunEventKind::SampleFinished { record } = &event.kind {

@@ -1,0 +1,266 @@
+//! A comparison that stops when it is resolved.
+//!
+//! In: records of two models in the order in which they come. Out: the evidence on the difference of the primary metric, and in a report of such a
+//! run the interval that holds at every moment in the place of the one that assumes a fixed number of prompts.
+//!
+//! Decision and interval are the same computation on the same prompts (`stats::betting`): the run stops as resolved exactly when its report's
+//! interval leaves 0 out. Neither depends on the order of the records.
+
+use super::dataset::ModelData;
+use super::estimate::method_id;
+use super::model::{PairReport, Stopping, TestReport, Verdict};
+use super::quality;
+use super::value::Value;
+use crate::metric::{Direction, Metric};
+use crate::record::{Digest, Evidence, RunRecord, SampleRecord};
+use crate::stats::betting::{self, Anytime};
+use crate::stats::{Method, NotEstimable};
+use std::collections::BTreeMap;
+
+/// Name of the setting that holds the level.
+pub const UNTIL_RESOLVED: &str = "until-resolved";
+
+/// The level at which a run stops; `None` for a run of a fixed number of prompts.
+pub(super) fn level(run: &RunRecord) -> Option<f64> {
+    let setting = run.header.settings.iter().find(|s| s.name == UNTIL_RESOLVED)?;
+    let level: f64 = setting.value.parse().ok()?;
+    (level > 0.0 && level < 1.0).then_some(level)
+}
+
+/// How the run was stopped.
+pub(super) fn stopping(run: &RunRecord) -> Option<Stopping> {
+    Some(Stopping {
+        level: level(run)?,
+        looks: run.looks.clone(),
+    })
+}
+
+/// The primary metric's value of a sample, and how far it can differ between two models.
+fn observe(metric: &Metric, sample: &SampleRecord) -> Option<f64> {
+    match metric.id {
+        "pass_rate" => quality::passed(sample),
+        _ => sample.score.score,
+    }
+}
+
+fn range(metric: &Metric) -> f64 {
+    match metric.id {
+        "pass_rate" => 1.0,
+        _ => 10.0,
+    }
+}
+
+/// Values of one prompt: of the first model, of the second.
+type Sides = [Vec<f64>; 2];
+
+/// The evidence on the difference between two models while it comes in.
+#[derive(Debug, Clone)]
+pub struct Sequential {
+    metric: &'static Metric,
+    level: f64,
+    models: [Digest; 2],
+    prompts: BTreeMap<Digest, Sides>,
+}
+
+impl Sequential {
+    /// No evidence yet on the primary metric named by a suite.
+    pub fn new(primary: &str, level: f64, models: [Digest; 2]) -> Self {
+        Self {
+            metric: super::analyse::primary_of(primary).0,
+            level,
+            models,
+            prompts: BTreeMap::new(),
+        }
+    }
+
+    /// Takes a record. One of a third model, or without a value, says nothing.
+    pub fn observe(&mut self, sample: &SampleRecord) {
+        let side = self.models.iter().position(|m| *m == sample.key.model);
+        if let (Some(side), Some(value)) = (side, observe(self.metric, sample)) {
+            let sides = self.prompts.entry(sample.content.clone()).or_default();
+            sides[side].push(value);
+        }
+    }
+
+    /// What is known of the difference, first model minus second. `None` while no prompt has values of both.
+    fn anytime(&self) -> Result<Anytime, NotEstimable> {
+        let mean = |values: &[f64]| {
+            (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+        };
+        let differences: Vec<f64> = self
+            .prompts
+            .values()
+            .filter_map(|[a, b]| Some(mean(a)? - mean(b)?))
+            .collect();
+        betting::paired_differences(&differences, range(self.metric), self.level)
+    }
+
+    /// What is known now.
+    pub fn evidence(&self) -> Evidence {
+        let known = self.anytime().ok();
+        let ln_e_value = known.as_ref().map(|a| a.ln_e_value);
+        Evidence {
+            prompts: known.as_ref().map_or(0, |a| a.estimate.n_units as u32),
+            difference: known.map(|a| a.estimate.point),
+            ln_e_value,
+            resolved: ln_e_value.is_some_and(|e| e >= -(1.0 - self.level).ln()),
+        }
+    }
+}
+
+/// Puts the evidence that holds at every moment in the place of the primary comparison of a run that goes on until it is resolved.
+pub(super) fn replace(
+    pairs: &mut [PairReport],
+    run: &RunRecord,
+    data: &[&ModelData<'_>],
+    primary: &'static Metric,
+) {
+    let (Some(level), [pair], [a, b]) = (level(run), pairs, data) else {
+        return;
+    };
+    let models = [a, b].map(|d| d.model.planned.id.clone());
+    let mut all = Sequential::new(primary.id, level, models);
+    for sample in a.samples.iter().chain(&b.samples) {
+        all.observe(sample);
+    }
+    let place = pair.comparisons.iter_mut().find(|c| c.metric.id == primary.id);
+    let (Some(comparison), Ok(known)) = (place, all.anytime()) else {
+        return;
+    };
+    comparison.verdict = if !all.evidence().resolved {
+        Verdict::NotToldApart
+    } else {
+        let more = known.estimate.point > 0.0;
+        let first = more == (primary.direction != Direction::Lower);
+        Verdict::ToldApart {
+            better: if first { pair.a } else { pair.b },
+        }
+    };
+    comparison.test = Some(TestReport {
+        method: method_id(Method::BettingEValue),
+        statistic: known.test.statistic,
+        df: None,
+        p: known.test.p_value,
+        p_adjusted: known.test.p_value,
+        adjustment: method_id(Method::Holm),
+        family: 1,
+    });
+    // Both assume a fixed number of prompts.
+    (comparison.prompts_needed, comparison.detectable) = (None, None);
+    let observations = a.samples.len() + b.samples.len();
+    comparison.value = Value::from_stats(Ok(known.estimate), observations);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testkit::{self, Spec, id, run};
+    use super::super::{AnalysisOptions, Warning, analyse};
+    use super::*;
+    use crate::record::{Look, LookVerdict, SettingRecord};
+    use std::time::Duration;
+
+    fn sequential(a: &[f64], b: &[f64], epochs: u32) -> RunRecord {
+        let specs = |scores: &[f64]| scores.iter().map(|s| Spec::scored(*s)).collect();
+        let mut run = run(&[("a", specs(a)), ("b", specs(b))], epochs);
+        run.header.settings.push(SettingRecord {
+            name: UNTIL_RESOLVED.to_owned(),
+            value: "0.95".to_owned(),
+            origin: "flag".to_owned(),
+        });
+        run
+    }
+
+    fn evidence(run: &RunRecord) -> Evidence {
+        let mut all = Sequential::new("score", 0.95, [id("a"), id("b")]);
+        for sample in run.samples.iter().rev() {
+            all.observe(sample);
+        }
+        all.evidence()
+    }
+
+    #[test]
+    fn the_report_and_the_decision_are_one() {
+        let mut seen = [false; 2];
+        for shift in [0.0, 1.0, 2.0, 3.0, 4.0, 6.0] {
+            let a: Vec<f64> = (0..30).map(|i| 3.0 + f64::from(i % 4) + shift / 2.0).collect();
+            let b: Vec<f64> = (0..30).map(|i| 3.0 + f64::from(i % 5) - shift / 2.0).collect();
+            let run = sequential(&a, &b, 1);
+            let known = evidence(&run);
+            let report = analyse(&run, &testkit::prices(), &AnalysisOptions::default());
+            let c = report.pairs[0].comparison("score").unwrap();
+            let told = matches!(c.verdict, Verdict::ToldApart { better: 0 });
+            assert_eq!(known.resolved, told, "{shift}");
+            let m = c.value.measured().unwrap();
+            assert_eq!(!m.interval.unwrap().contains(0.0), told, "{shift}");
+            assert_eq!((m.method, m.n, known.prompts), ("betting-mixture-cs", 30, 30));
+            assert!((known.difference.unwrap() - m.point).abs() < 1e-12 || report.models[0].id == id("b"));
+            let test = c.test.as_ref().unwrap();
+            assert_eq!((test.method, test.family), ("betting-mixture-e", 1));
+            assert_eq!(c.prompts_needed, None);
+            // the others are what they are in any run
+            assert_eq!(
+                report.pairs[0].comparison("pass_rate").unwrap().value.measured().unwrap().method,
+                "tango"
+            );
+            seen[usize::from(told)] = true;
+        }
+        assert_eq!(seen, [true, true]);
+    }
+
+    #[test]
+    fn it_is_wider_than_the_interval_for_a_fixed_number() {
+        let a: Vec<f64> = (0..40).map(|i| f64::from(i * 7 % 11)).map(|x| x.min(10.0)).collect();
+        let b: Vec<f64> = (0..40).map(|i| f64::from(i * 3 % 10)).collect();
+        let width = |run: &RunRecord| {
+            let report = analyse(run, &testkit::prices(), &AnalysisOptions::default());
+            let c = report.pairs[0].comparison("score").unwrap().clone();
+            c.value.measured().unwrap().interval.unwrap().half_width().unwrap()
+        };
+        let run = sequential(&a, &b, 1);
+        let mut fixed = run.clone();
+        fixed.header.settings.clear();
+        assert!(width(&run) > 1.2 * width(&fixed));
+    }
+
+    #[test]
+    fn epochs_are_one_prompt_and_records_of_others_say_nothing() {
+        let twice = sequential(&[8.0, 6.0, 3.0, 3.0], &[2.0, 4.0, 3.0, 1.0], 2);
+        let known = evidence(&twice);
+        assert_eq!((known.prompts, known.difference), (2, Some(2.5)));
+        let mut other = Sequential::new("score", 0.95, [id("x"), id("y")]);
+        for sample in &twice.samples {
+            other.observe(sample);
+        }
+        assert_eq!(
+            other.evidence(),
+            Evidence { prompts: 0, difference: None, ln_e_value: None, resolved: false }
+        );
+    }
+
+    #[test]
+    fn the_reader_is_told_how_the_run_stopped() {
+        let mut run = sequential(&[9.0; 16], &[1.0; 16], 1);
+        run.looks.push(Look {
+            number: 1,
+            planned_prompts: 40,
+            evidence: evidence(&run),
+            verdict: LookVerdict::Resolved,
+            loads: 2,
+            load: Duration::from_secs(3),
+        });
+        let report = analyse(&run, &testkit::prices(), &AnalysisOptions::default());
+        assert_eq!(report.stopping.as_ref().unwrap().looks.len(), 1);
+        let warning = report
+            .warnings
+            .iter()
+            .find(|w| matches!(w, Warning::UntilResolved { .. }))
+            .unwrap();
+        assert_eq!(
+            warning.to_string(),
+            "stopped after 16 of 40 prompts, when `score` was resolved: its interval holds at any stopping time, all others assume a fixed number of prompts"
+        );
+        run.header.settings.clear();
+        let fixed = analyse(&run, &testkit::prices(), &AnalysisOptions::default());
+        assert!(fixed.stopping.is_none());
+    }
+}
