@@ -22,6 +22,7 @@ mod fit;
 mod model;
 mod options;
 mod pairs;
+mod planning;
 mod quality;
 mod reliability;
 mod resources;
@@ -48,6 +49,9 @@ pub use model::{
 };
 pub use options::{AnalysisOptions, Slo, SloTarget};
 pub use pairs::{Side, compare};
+pub use planning::{
+    Detectable, PercentilePlan, Planned, Resolution, SpreadSource, Spreads, resolution,
+};
 pub use rows::verify_rows;
 pub use sequential::{Sequential, UNTIL_RESOLVED};
 pub use value::{Absence, Measured, Value};

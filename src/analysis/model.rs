@@ -6,7 +6,8 @@ use super::warning::Warning;
 use crate::cost::{BreakEven, CloudPrice, LocalCost, PriceCard, Scenario, Work};
 use crate::metric::Metric;
 use crate::record::{
-    Digest, FailureKind, LoadedModel, Look, Outcome, PlannedModelRecord, RunHeader, RunStatus, SkipReason,
+    Digest, FailureKind, LoadedModel, Look, Outcome, PlannedModelRecord, RunHeader, RunStatus,
+    SkipReason,
 };
 use crate::units::Bytes;
 

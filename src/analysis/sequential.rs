@@ -22,7 +22,11 @@ pub const UNTIL_RESOLVED: &str = "until-resolved";
 
 /// The level at which a run stops; `None` for a run of a fixed number of prompts.
 pub(super) fn level(run: &RunRecord) -> Option<f64> {
-    let setting = run.header.settings.iter().find(|s| s.name == UNTIL_RESOLVED)?;
+    let setting = run
+        .header
+        .settings
+        .iter()
+        .find(|s| s.name == UNTIL_RESOLVED)?;
     let level: f64 = setting.value.parse().ok()?;
     (level > 0.0 && level < 1.0).then_some(level)
 }
@@ -123,7 +127,10 @@ pub(super) fn replace(
     for sample in a.samples.iter().chain(&b.samples) {
         all.observe(sample);
     }
-    let place = pair.comparisons.iter_mut().find(|c| c.metric.id == primary.id);
+    let place = pair
+        .comparisons
+        .iter_mut()
+        .find(|c| c.metric.id == primary.id);
     let (Some(comparison), Ok(known)) = (place, all.anytime()) else {
         return;
     };
@@ -182,8 +189,12 @@ mod tests {
     fn the_report_and_the_decision_are_one() {
         let mut seen = [false; 2];
         for shift in [0.0, 1.0, 2.0, 3.0, 4.0, 6.0] {
-            let a: Vec<f64> = (0..30).map(|i| 3.0 + f64::from(i % 4) + shift / 2.0).collect();
-            let b: Vec<f64> = (0..30).map(|i| 3.0 + f64::from(i % 5) - shift / 2.0).collect();
+            let a: Vec<f64> = (0..30)
+                .map(|i| 3.0 + f64::from(i % 4) + shift / 2.0)
+                .collect();
+            let b: Vec<f64> = (0..30)
+                .map(|i| 3.0 + f64::from(i % 5) - shift / 2.0)
+                .collect();
             let run = sequential(&a, &b, 1);
             let known = evidence(&run);
             let report = analyse(&run, &testkit::prices(), &AnalysisOptions::default());
@@ -192,14 +203,26 @@ mod tests {
             assert_eq!(known.resolved, told, "{shift}");
             let m = c.value.measured().unwrap();
             assert_eq!(!m.interval.unwrap().contains(0.0), told, "{shift}");
-            assert_eq!((m.method, m.n, known.prompts), ("betting-mixture-cs", 30, 30));
-            assert!((known.difference.unwrap() - m.point).abs() < 1e-12 || report.models[0].id == id("b"));
+            assert_eq!(
+                (m.method, m.n, known.prompts),
+                ("betting-mixture-cs", 30, 30)
+            );
+            assert!(
+                (known.difference.unwrap() - m.point).abs() < 1e-12
+                    || report.models[0].id == id("b")
+            );
             let test = c.test.as_ref().unwrap();
             assert_eq!((test.method, test.family), ("betting-mixture-e", 1));
             assert_eq!(c.prompts_needed, None);
             // the others are what they are in any run
             assert_eq!(
-                report.pairs[0].comparison("pass_rate").unwrap().value.measured().unwrap().method,
+                report.pairs[0]
+                    .comparison("pass_rate")
+                    .unwrap()
+                    .value
+                    .measured()
+                    .unwrap()
+                    .method,
                 "tango"
             );
             seen[usize::from(told)] = true;
@@ -209,12 +232,21 @@ mod tests {
 
     #[test]
     fn it_is_wider_than_the_interval_for_a_fixed_number() {
-        let a: Vec<f64> = (0..40).map(|i| f64::from(i * 7 % 11)).map(|x| x.min(10.0)).collect();
+        let a: Vec<f64> = (0..40)
+            .map(|i| f64::from(i * 7 % 11))
+            .map(|x| x.min(10.0))
+            .collect();
         let b: Vec<f64> = (0..40).map(|i| f64::from(i * 3 % 10)).collect();
         let width = |run: &RunRecord| {
             let report = analyse(run, &testkit::prices(), &AnalysisOptions::default());
             let c = report.pairs[0].comparison("score").unwrap().clone();
-            c.value.measured().unwrap().interval.unwrap().half_width().unwrap()
+            c.value
+                .measured()
+                .unwrap()
+                .interval
+                .unwrap()
+                .half_width()
+                .unwrap()
         };
         let run = sequential(&a, &b, 1);
         let mut fixed = run.clone();
@@ -233,7 +265,12 @@ mod tests {
         }
         assert_eq!(
             other.evidence(),
-            Evidence { prompts: 0, difference: None, ln_e_value: None, resolved: false }
+            Evidence {
+                prompts: 0,
+                difference: None,
+                ln_e_value: None,
+                resolved: false
+            }
         );
     }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 pub struct PlanRequest {
     /// What would be run.
     pub selection: Selection,
-    /// Also say how many samples it takes to detect this difference of the score, in points of 10.
+    /// Also say how many prompts it takes to detect this difference of the primary metric: points of 10 of the score, or of 100 of the pass rate.
     pub detect: Option<f64>,
     /// Write the plan as JSON to this file.
     pub output: Option<PathBuf>,
@@ -30,7 +30,8 @@ Examples:
 pub(super) struct PlanArgs {
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Samples needed to detect a difference of D points (of 10) between two models
+    /// Prompts needed to detect a difference of D points between two models: of 10 in the score, of 100 in the pass
+    /// rate, whichever is primary
     #[arg(long, value_name = "D", value_parser = value::positive)]
     detect: Option<f64>,
     /// Write the plan as JSON to a file

@@ -3,7 +3,7 @@
 use super::setting::resolve;
 use super::shared::{PricesArgs, SelectionArgs};
 use super::value::{self, Portion};
-use super::{CliError, Environment, Selection, Setting};
+use super::{CliError, Environment, Origin, Selection, Setting};
 use crate::record::SettingRecord;
 use clap::Args;
 use std::path::PathBuf;
@@ -20,6 +20,8 @@ pub struct RunRequest {
     pub timeout: Setting<Option<Duration>>,
     /// Failed samples that are allowed before the exit code is 1; none by default.
     pub max_failures: Setting<Portion>,
+    /// Stop when the primary difference between two models is resolved at this confidence level; `None` means all samples.
+    pub until_resolved: Setting<Option<f64>>,
     /// Power the machine draws while it works; `None` means as the price card says.
     pub watts: Setting<Option<f64>>,
     /// The price card.
@@ -38,6 +40,7 @@ impl RunRequest {
         };
         all.extend(seconds.record_if_given("timeout"));
         all.push(self.max_failures.record("max-failures"));
+        all.extend(self.until_resolved.record_if_given("until-resolved"));
         all.extend(self.watts.record_if_given("watts"));
         all
     }
@@ -51,6 +54,7 @@ Examples:
   evalh run --suite business
   evalh run -s prompts/mine.toml -m smollm2-135m-instruct-q4_1,gemma-3-270m-q4_k_m --epochs 3
   evalh run -s business -m tag:mac-36gb --memory-budget 27GB --timeout 2m
+  evalh run -s business -m gemma-3-270m-q4_k_m,smollm2-135m-instruct-q4_1 --until-resolved
   evalh run -s business --engine mock --json | jq .models")]
 pub(super) struct RunArgs {
     #[command(flatten)]
@@ -64,6 +68,17 @@ pub(super) struct RunArgs {
     /// Failed samples allowed before the exit code is 1 [default: 0] [env: EVALH_MAX_FAILURES]
     #[arg(long, value_name = "N|P%", value_parser = value::allowance)]
     max_failures: Option<Portion>,
+    /// Ask two models in rounds of prompts in random order and stop when the primary metric tells them apart, at
+    /// 95 % or another LEVEL
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "95%",
+        value_parser = value::level
+    )]
+    until_resolved: Option<f64>,
     /// Power the machine draws while it works, for costs [default: as the price card says] [env: EVALH_WATTS]
     #[arg(long, value_name = "W", value_parser = value::positive)]
     watts: Option<f64>,
@@ -87,6 +102,13 @@ impl RunArgs {
                 value::allowance,
             )?
             .or(Portion::Count(0)),
+            until_resolved: Setting {
+                origin: match self.until_resolved {
+                    Some(_) => Origin::Flag,
+                    None => Origin::Default,
+                },
+                value: self.until_resolved,
+            },
             watts: resolve(self.watts, env, "EVALH_WATTS", value::positive)?,
             prices: self.prices.resolve(env)?,
             json: self.json,

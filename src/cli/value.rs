@@ -66,6 +66,14 @@ pub enum ValueError {
         /// As given.
         found: String,
     },
+    /// Not a confidence level.
+    #[error(
+        "`{found}` is not a confidence level above 50 % and below 100 %; write for example `95%`"
+    )]
+    Level {
+        /// As given.
+        found: String,
+    },
     /// Not a selector of models.
     #[error("`{found}` selects no model; write a name of the catalogue or `tag:NAME`")]
     Selector {
@@ -249,6 +257,22 @@ pub(super) fn positive(text: &str) -> Result<f64, ValueError> {
         .ok()
         .filter(|x: &f64| x.is_finite() && *x > 0.0)
         .ok_or_else(|| ValueError::Positive {
+            found: text.to_owned(),
+        })
+}
+
+/// A confidence level above one half: `95%`, `0.95`.
+pub(super) fn level(text: &str) -> Result<f64, ValueError> {
+    let (number, unit) = match text.strip_suffix('%') {
+        Some(percent) => (percent.trim(), 100.0),
+        None => (text, 1.0),
+    };
+    number
+        .parse()
+        .ok()
+        .map(|level: f64| level / unit)
+        .filter(|level| *level > 0.5 && *level < 1.0)
+        .ok_or_else(|| ValueError::Level {
             found: text.to_owned(),
         })
 }

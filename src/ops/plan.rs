@@ -3,51 +3,90 @@
 use super::Session;
 use super::prepare::{Fetch, Prepared, prepare};
 use super::table::{Align, Table};
+use crate::analysis::{self, Planned, Resolution, SpreadSource, Spreads};
 use crate::cli::PlanRequest;
 use crate::error::{EvalhError, ExitCode};
 use crate::plan::PlannedModel;
-use crate::record::{Digest, SkipReason};
-use crate::stats::power;
+use crate::record::{Digest, RunRecord, SkipReason};
 use crate::store::Store;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-/// Standard deviation of paired score differences, in points of 10, when no earlier run of the suite tells one. It is an assumption and is
-/// printed as one.
-const ASSUMED_SD: f64 = 3.0;
-
-/// 80 % power at 5 %, two-sided.
-const ERRORS: power::Errors = power::Errors::CUSTOMARY;
 
 pub(super) fn run(session: &Session, request: &PlanRequest) -> Result<ExitCode, EvalhError> {
     let prepared = prepare(session, &request.selection, Fetch::Never)?;
-    let speeds = known_speeds(session, request);
-    let resolution = Resolution::of(&prepared, request.detect);
-    let value = to_json(&prepared, &speeds, &resolution);
+    let prompts: BTreeSet<Digest> = prepared
+        .plan
+        .items
+        .iter()
+        .map(|i| i.content.clone())
+        .collect();
+    let known = Known::of(session, request, &prepared.suite.name, &prompts);
+    let models: Vec<Digest> = prepared
+        .plan
+        .runnable()
+        .map(|m| m.record.id.clone())
+        .collect();
+    let planned = Planned {
+        primary: &prepared.suite.primary,
+        prompts: &prompts,
+        models: &models,
+        epochs: prepared.plan.epochs,
+        greedy: prepared
+            .suite
+            .tasks
+            .iter()
+            .all(|t| t.decoding.temperature <= 0.0),
+        detect: request.detect,
+    };
+    let resolution = analysis::resolution(&planned, &known.spreads);
+    let value = to_json(&prepared, &known.speeds, &resolution);
     if let Some(path) = &request.output {
         session.write(path, format!("{value:#}\n").as_bytes())?;
     }
     if request.json {
         session.print_json(&value)?;
     } else {
-        session.print(&to_text(&prepared, &speeds, &resolution))?;
+        session.print(&to_text(&prepared, &known.speeds, &resolution))?;
     }
     Ok(ExitCode::Done)
 }
 
-/// Mean time of a sample for each model that was run before, from the database.
-fn known_speeds(session: &Session, request: &PlanRequest) -> BTreeMap<Digest, Duration> {
-    let path = session.db_path(&request.selection.db);
-    let mut speeds = BTreeMap::new();
-    let Ok(store) = Store::open_read_only(&path) else {
-        return speeds;
-    };
-    let runs = store.list_runs().unwrap_or_default();
-    for summary in runs.iter().filter(|r| r.recorded > 0) {
-        let Ok(run) = store.load_run(&summary.id) else {
-            continue;
+/// What earlier runs in the database tell.
+#[derive(Default)]
+struct Known {
+    /// Mean time of a sample for each model.
+    speeds: BTreeMap<Digest, Duration>,
+    /// How much models differed from prompt to prompt.
+    spreads: Spreads,
+}
+
+impl Known {
+    /// One run after the other, newest first. A database that cannot be read tells nothing: a plan is made without one.
+    fn of(
+        session: &Session,
+        request: &PlanRequest,
+        suite: &str,
+        prompts: &BTreeSet<Digest>,
+    ) -> Self {
+        let mut known = Self::default();
+        let Ok(store) = Store::open_read_only(&session.db_path(&request.selection.db)) else {
+            return known;
         };
+        let runs = store.list_runs().unwrap_or_default();
+        for summary in runs.iter().filter(|r| r.recorded > 0) {
+            let Ok(run) = store.load_run(&summary.id) else {
+                continue;
+            };
+            known.add_speeds(&run);
+            if summary.suite == suite {
+                known.spreads.add(&run, prompts);
+            }
+        }
+        known
+    }
+
+    fn add_speeds(&mut self, run: &RunRecord) {
         for model in &run.models {
             let own = run
                 .samples
@@ -57,46 +96,12 @@ fn known_speeds(session: &Session, request: &PlanRequest) -> BTreeMap<Digest, Du
                 .filter_map(|s| s.generation.as_ref())
                 .map(|g| g.timing.total)
                 .collect();
-            if !times.is_empty() && !speeds.contains_key(&model.planned.id) {
-                speeds.insert(
+            if !times.is_empty() && !self.speeds.contains_key(&model.planned.id) {
+                self.speeds.insert(
                     model.planned.id.clone(),
                     times.iter().sum::<Duration>() / times.len() as u32,
                 );
             }
-        }
-    }
-    speeds
-}
-
-/// What the planned number of prompts can tell apart.
-struct Resolution {
-    prompts: usize,
-    /// Smallest paired difference, in standard deviations of the differences.
-    effect: Option<f64>,
-    /// Prompts needed for a difference of so many points.
-    detect: Option<(f64, Option<f64>)>,
-    /// Repetitions that repeat a greedy answer.
-    idle_epochs: bool,
-}
-
-impl Resolution {
-    fn of(prepared: &Prepared, detect: Option<f64>) -> Self {
-        let prompts = prepared.suite.samples().count();
-        let greedy = prepared
-            .suite
-            .tasks
-            .iter()
-            .all(|t| t.decoding.temperature <= 0.0);
-        let needed = |points: f64| {
-            power::paired_t_units(points / ASSUMED_SD, ERRORS)
-                .ok()
-                .map(f64::ceil)
-        };
-        Self {
-            prompts,
-            effect: power::paired_t_effect(prompts, ERRORS).ok(),
-            detect: detect.map(|points| (points, needed(points))),
-            idle_epochs: greedy && prepared.plan.epochs > 1,
         }
     }
 }
@@ -111,7 +116,7 @@ fn to_text(
         "suite {} {} · {} samples in {} tasks · {} epoch{} · seed {} · plan {}\nbudget {} ({})\n\n",
         suite.name,
         suite.version,
-        resolution.prompts,
+        suite.samples().count(),
         suite.tasks.len(),
         plan.epochs,
         if plan.epochs == 1 { "" } else { "s" },
@@ -122,25 +127,162 @@ fn to_text(
     );
     out.push_str(&models_table(prepared, speeds).render());
     out.push('\n');
-    if let Some(effect) = resolution.effect {
-        out.push_str(&format!(
-            "smallest difference between two models it can see (80 % power): {effect:.2} standard deviations of the paired\n\
-             differences, which is {:.1} points of 10 if they vary by {ASSUMED_SD} points (an assumption)\n",
-            effect * ASSUMED_SD
-        ));
-    }
-    if let Some((points, Some(needed))) = resolution.detect {
-        out.push_str(&format!(
-            "telling {points} points apart needs about {needed} prompts under the same assumption\n"
-        ));
-    }
-    if resolution.idle_epochs {
-        out.push_str("more than one epoch repeats the same answers: decoding is greedy; only latency gains observations\n");
-    }
-    if resolution.prompts >= 6 {
-        out.push_str("latency: 6 observations bound a median, 36 a p90, 72 a p95, 368 a p99 (95 % two-sided)\n");
+    for line in words(resolution, plan.epochs) {
+        out.push_str(&line);
+        out.push('\n');
     }
     out
+}
+
+/// What the plan can tell, a line each.
+fn words(r: &Resolution, epochs: u32) -> Vec<String> {
+    let prompts = count(r.prompts, "prompt", "prompts");
+    let mut out = vec![format!(
+        "Differences between two models that {prompts} show, with {:.0} % power in a test at {:.0} %:",
+        r.errors.power * 100.0,
+        r.errors.alpha * 100.0
+    )];
+    let score = match r.score.difference {
+        _ if r.score.sd == 0.0 => "no spread to plan with: the models never differed".to_owned(),
+        Some(d) => format!(
+            "{d:.2} points of 10, if paired differences have a standard deviation of {:.2}",
+            r.score.sd
+        ),
+        None => "none that the scale of 10 has room for".to_owned(),
+    };
+    let pass = match (r.pass_rate.difference, r.pass_rate.discordant) {
+        (Some(d), Some(share)) => format!(
+            "{:.1} points of 100, if one model passes and the other fails {:.0} % of prompts",
+            d * 100.0,
+            share * 100.0
+        ),
+        (Some(d), None) => format!("{:.1} points of 100", d * 100.0),
+        (None, Some(share)) => format!(
+            "none, if one model passes and the other fails {:.0} % of prompts",
+            share * 100.0
+        ),
+        (None, None) => "none".to_owned(),
+    };
+    let mut lines = [("score", score), ("pass rate", pass)];
+    if r.primary.id == "pass_rate" {
+        lines.reverse();
+    }
+    out.extend(lines.map(|(name, text)| format!("  {name:<10} {text}")));
+    out.push(format!("  {:<10} {}", "from", origin(&r.source)));
+    if let Some((difference, needed)) = r.detect {
+        out.push(detected(r, difference, needed));
+    }
+    if r.prompts < 6 {
+        out.push("Below 6 prompts a report gives no verdict.".to_owned());
+    }
+    if r.idle_epochs {
+        out.push(format!(
+            "{epochs} epochs say no more about quality than one: decoding is greedy and repeats the same answers."
+        ));
+    }
+    out.push(latency(r, epochs));
+    out
+}
+
+fn count(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+fn origin(source: &SpreadSource) -> String {
+    match source {
+        SpreadSource::Assumed => {
+            "an assumption: no run in the database has two models on these prompts".to_owned()
+        }
+        SpreadSource::Measured {
+            runs,
+            pairs,
+            prompts,
+            planned_models,
+        } => {
+            let runs: Vec<&str> = runs
+                .iter()
+                .take(3)
+                .map(crate::record::RunId::as_str)
+                .collect();
+            format!(
+                "{} of {} models, {}, measured in {}",
+                count(*pairs, "pair", "pairs"),
+                if *planned_models {
+                    "the planned"
+                } else {
+                    "other"
+                },
+                count(*prompts, "pair of answers", "pairs of answers"),
+                runs.join(", ")
+            )
+        }
+    }
+}
+
+fn detected(r: &Resolution, difference: f64, needed: Option<f64>) -> String {
+    let unit = if r.primary.id == "pass_rate" { 100 } else { 10 };
+    let what = format!("{difference} points of {unit} in `{}`", r.primary.id);
+    match needed {
+        Some(n) if n <= r.prompts as f64 => {
+            format!(
+                "{what} take about {n:.0} prompts: the plan has {}, enough.",
+                r.prompts
+            )
+        }
+        Some(n) => format!(
+            "{what} take about {n:.0} prompts: {:.0} more than the plan has.",
+            n - r.prompts as f64
+        ),
+        None => format!("No number of prompts can be given for {what}."),
+    }
+}
+
+/// Which percentiles will have an interval.
+fn latency(r: &Resolution, epochs: u32) -> String {
+    let name = |q: f64| {
+        if q == 0.5 {
+            "the median".to_owned()
+        } else {
+            format!("p{}", q * 100.0)
+        }
+    };
+    let bounded: Vec<String> = r
+        .percentiles
+        .iter()
+        .filter(|p| p.bounded)
+        .map(|p| name(p.q))
+        .collect();
+    let open: Vec<String> = r
+        .percentiles
+        .iter()
+        .filter(|p| !p.bounded)
+        .map(|p| {
+            format!(
+                "{} needs {} ({} for an upper bound alone)",
+                name(p.q),
+                p.needs,
+                p.needs_upper
+            )
+        })
+        .collect();
+    let of = if epochs > 1 {
+        "prompts, each counted once,"
+    } else {
+        "requests"
+    };
+    let mut text = match bounded.len() {
+        0 => format!("Latency: {} {of} bound no percentile", r.prompts),
+        _ => format!(
+            "Latency: {} {of} bound {} at 95 %",
+            r.prompts,
+            bounded.join(", ")
+        ),
+    };
+    if !open.is_empty() {
+        text.push_str(&format!("; {}", open.join(", ")));
+    }
+    text.push('.');
+    text
 }
 
 fn models_table(prepared: &Prepared, speeds: &BTreeMap<Digest, Duration>) -> Table {
@@ -229,16 +371,49 @@ fn to_json(
         "schema_version": super::SCHEMA_VERSION,
         "plan": prepared.plan.digest.as_str(),
         "suite": {"name": prepared.suite.name, "version": prepared.suite.version, "digest": prepared.suite.digest.as_str()},
-        "samples": resolution.prompts,
+        "samples": prepared.suite.samples().count(),
+        "prompts": resolution.prompts,
         "tasks": prepared.suite.tasks.len(),
         "epochs": prepared.plan.epochs,
         "seed": prepared.plan.seed,
         "budget_bytes": prepared.budget.get(),
         "budget_origin": prepared.budget_origin,
         "models": models,
-        "minimum_detectable_effect": resolution.effect.map(|dz| json!({
-            "dz": dz, "points": dz * ASSUMED_SD, "assumed_sd_points": ASSUMED_SD, "power": ERRORS.power, "alpha": ERRORS.alpha,
+        "primary": resolution.primary.id,
+        "minimum_detectable_effect": {
+            "power": resolution.errors.power,
+            "alpha": resolution.errors.alpha,
+            "dz": resolution.dz,
+            "score": {"points": resolution.score.difference, "sd_points": resolution.score.sd},
+            "pass_rate": {
+                "share": resolution.pass_rate.difference,
+                "sd_share": resolution.pass_rate.sd,
+                "discordant_share": resolution.pass_rate.discordant,
+            },
+            "source": spread_source(&resolution.source),
+        },
+        "detect": resolution.detect.map(|(points, needed)| json!({
+            "metric": resolution.primary.id, "points": points, "prompts": needed,
         })),
-        "detect": resolution.detect.map(|(points, needed)| json!({"points": points, "prompts": needed})),
+        "idle_epochs": resolution.idle_epochs,
+        "latency_percentiles": resolution.percentiles.iter().map(|p| json!({
+            "q": p.q, "bounded": p.bounded, "needs": p.needs, "needs_upper_bound": p.needs_upper,
+        })).collect::<Vec<_>>(),
     })
+}
+
+fn spread_source(source: &SpreadSource) -> Value {
+    match source {
+        SpreadSource::Assumed => json!({"kind": "assumed"}),
+        SpreadSource::Measured {
+            runs,
+            pairs,
+            prompts,
+            planned_models,
+        } => json!({
+            "kind": "measured",
+            "runs": runs.iter().map(crate::record::RunId::as_str).collect::<Vec<_>>(),
+            "pairs": pairs, "prompts": prompts, "planned_models": planned_models,
+        }),
+    }
 }

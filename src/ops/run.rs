@@ -4,14 +4,16 @@ use super::Session;
 use super::load::Loader;
 use super::prepare::{Fetch, Prepared, prepare};
 use super::report::{Rendering, named_database, print_report};
+use crate::analysis::Sequential;
 use crate::cli::{Kpi, ReportFormat, RunRequest};
 use crate::clock;
 use crate::error::{EvalhError, ExitCode};
 use crate::host;
 use crate::record::{
-    EventSink, RunEvent, RunHeader, RunId, RunStatus, SettingRecord, SinkError, SuiteFacts,
+    EventSink, Evidence, RunEvent, RunHeader, RunId, RunStatus, SampleRecord, SettingRecord,
+    SinkError, SuiteFacts,
 };
-use crate::runner::{self, Control, Job, Resume, RunOutcome};
+use crate::runner::{self, Control, Job, Resume, RunOutcome, StopRule};
 use crate::store::{AttemptFacts, Store, StoreSink};
 use crate::suite::Quality;
 
@@ -35,9 +37,12 @@ pub(super) fn run(session: &Session, request: &RunRequest) -> Result<ExitCode, E
         .chain(machine_settings(&prepared))
         .chain(quality_settings(&prepared.suite.quality))
         .collect();
-    let (header, resume) = header_and_resume(session, &store, request, &prepared)?;
-    let id = header.id.clone();
-    let outcome = execute(session, request, &mut store, prepared, header, resume)?;
+    if let Some(level) = request.until_resolved.value {
+        prepared.plan = prepared.plan.until_resolved(level)?;
+    }
+    let start = start(session, &store, request, &prepared)?;
+    let id = start.header.id.clone();
+    let outcome = execute(session, request, &mut store, prepared, start)?;
     let run = store.load_run(&id)?;
     let format = if request.json {
         ReportFormat::Json
@@ -84,20 +89,33 @@ fn quality_settings(quality: &Quality) -> Vec<SettingRecord> {
     all
 }
 
+/// How a run begins.
+struct Start {
+    header: RunHeader,
+    /// What an interrupted run of the same plan already has.
+    resume: Option<Resume>,
+    /// Its records.
+    earlier: Vec<SampleRecord>,
+}
+
 /// The conditions of the run, and what an interrupted one of the same plan already has.
-fn header_and_resume(
+fn start(
     session: &Session,
     store: &Store,
     request: &RunRequest,
     prepared: &Prepared,
-) -> Result<(RunHeader, Option<Resume>), EvalhError> {
+) -> Result<Start, EvalhError> {
     let found = if request.fresh {
         None
     } else {
         store.find_resumable(&prepared.plan.digest)?
     };
     let Some(id) = found else {
-        return Ok((header(session, prepared), None));
+        return Ok(Start {
+            header: header(session, prepared),
+            resume: None,
+            earlier: Vec::new(),
+        });
     };
     let interrupted = store.load_run(&id)?;
     let failed = interrupted
@@ -111,7 +129,11 @@ fn header_and_resume(
         "continuing run {id}, which has {} of {planned} samples; `--fresh` begins anew",
         done.len()
     ));
-    Ok((interrupted.header, Some(Resume { done, failed })))
+    Ok(Start {
+        header: interrupted.header,
+        resume: Some(Resume { done, failed }),
+        earlier: interrupted.samples,
+    })
 }
 
 fn header(session: &Session, prepared: &Prepared) -> RunHeader {
@@ -152,8 +174,7 @@ fn execute(
     request: &RunRequest,
     store: &mut Store,
     prepared: Prepared,
-    header: RunHeader,
-    resume: Option<Resume>,
+    start: Start,
 ) -> Result<RunOutcome, EvalhError> {
     let facts = AttemptFacts {
         pid: host::process_id(),
@@ -177,10 +198,38 @@ fn execute(
     let job = Job {
         plan: &prepared.plan,
         suite: &prepared.suite,
-        header,
-        resume,
+        header: start.header,
+        resume: start.resume,
     };
-    Ok(runner::run(job, &mut loader, &mut listeners, &control)?)
+    let Some(level) = request.until_resolved.value else {
+        return Ok(runner::run(job, &mut loader, &mut listeners, &control)?);
+    };
+    let mut models = prepared.plan.models.iter().map(|m| m.record.id.clone());
+    let (Some(a), Some(b)) = (models.next(), models.next()) else {
+        let what = "a plan in rounds without two models".to_owned();
+        return Err(EvalhError::Bug { what });
+    };
+    let mut rule = Rule(Sequential::new(&job.header.suite.primary, level, [a, b]));
+    for sample in &start.earlier {
+        rule.observe(sample);
+    }
+    let (loader, sink) = (&mut loader, &mut listeners);
+    Ok(runner::run_until_resolved(
+        job, &mut rule, loader, sink, &control,
+    )?)
+}
+
+/// The analysis as the runner's rule.
+struct Rule(Sequential);
+
+impl StopRule for Rule {
+    fn observe(&mut self, record: &SampleRecord) {
+        self.0.observe(record);
+    }
+
+    fn look(&mut self) -> Evidence {
+        self.0.evidence()
+    }
 }
 
 /// The record comes before the show.

@@ -5,7 +5,7 @@ use super::table::{Align, Table};
 use crate::cli::{RunsRequest, StoredRuns};
 use crate::console::escape_terminal;
 use crate::error::{EvalhError, ExitCode};
-use crate::record::{ModelStatus, RunRecord};
+use crate::record::{Look, ModelStatus, RunRecord};
 use crate::store::Store;
 use serde_json::{Value, json};
 
@@ -149,8 +149,18 @@ fn conditions(store: &Store, run: &RunRecord) -> Result<Value, EvalhError> {
                 "peak_bytes": m.peak.map(crate::units::Bytes::get),
             })
         }).collect::<Vec<Value>>(),
+        "stopped": run.looks.last().map(stopped),
         "attempts": attempts,
     }))
+}
+
+/// Where a run that goes on until it is resolved stands.
+fn stopped(look: &Look) -> Value {
+    json!({
+        "reason": look.verdict.as_str(), "look": look.number, "prompts": look.evidence.prompts,
+        "planned_prompts": look.planned_prompts, "difference": look.evidence.difference,
+        "ln_e_value": look.evidence.ln_e_value,
+    })
 }
 
 fn status(status: &ModelStatus) -> &'static str {

@@ -45,14 +45,18 @@ pub enum PlanError {
     /// A comparison until it is resolved does not have two models. Exit code 2.
     #[error(
         "`--until-resolved` compares exactly two models but {} planned: {}",
-        number(models), quoted(models)
+        number(models),
+        quoted(models)
     )]
     NotTwoModels {
         /// Names of the models planned.
         models: Vec<String>,
     },
     /// One of the two models to compare cannot be run. Exit code 3.
-    #[error("`--until-resolved` compares two models but `{model}` cannot be run: {}", why(reason))]
+    #[error(
+        "`--until-resolved` compares two models but `{model}` cannot be run: {}",
+        why(reason)
+    )]
     NothingToCompare {
         /// Its name.
         model: String,
@@ -70,9 +74,9 @@ impl PlanError {
             | Self::NoEpochs
             | Self::SameModel { .. }
             | Self::NotTwoModels { .. } => true,
-            Self::NothingFits { .. }
-            | Self::NothingRuns { .. }
-            | Self::NothingToCompare { .. } => false,
+            Self::NothingFits { .. } | Self::NothingRuns { .. } | Self::NothingToCompare { .. } => {
+                false
+            }
         }
     }
 

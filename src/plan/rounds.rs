@@ -43,7 +43,10 @@ impl Plan {
             .map(|end| sizes[..end].iter().sum())
             .collect();
         self.prompts = sizes.len();
-        let (own, level) = (self.digest.as_str().to_owned(), level.to_bits().to_le_bytes());
+        let (own, level) = (
+            self.digest.as_str().to_owned(),
+            level.to_bits().to_le_bytes(),
+        );
         self.digest = Digest::of_parts([
             b"evalh plan until resolved 1".as_slice(),
             own.as_bytes(),
@@ -92,7 +95,10 @@ mod tests {
         for n in 1..2_000 {
             let all = ends(n);
             assert_eq!(all.last(), Some(&n));
-            assert!(all.windows(2).all(|w| w[0] < w[1] && w[1] < w[0] * 2), "{n}");
+            assert!(
+                all.windows(2).all(|w| w[0] < w[1] && w[1] < w[0] * 2),
+                "{n}"
+            );
         }
     }
 
@@ -111,10 +117,17 @@ mod tests {
         assert_eq!((plan.prompts, plan.rounds.as_slice()), (3, &[9][..]));
         for prompt in plan.items.chunks(3) {
             assert!(prompt.iter().all(|i| i.content == prompt[0].content));
-            assert_eq!(prompt.iter().map(|i| i.epoch).collect::<Vec<_>>(), [0, 1, 2]);
+            assert_eq!(
+                prompt.iter().map(|i| i.epoch).collect::<Vec<_>>(),
+                [0, 1, 2]
+            );
         }
         let orders: BTreeSet<_> = (0..40)
-            .map(|seed| key(&plan_of(seed, &["a", "b"], Some(3)).until_resolved(0.95).unwrap()))
+            .map(|seed| {
+                key(&plan_of(seed, &["a", "b"], Some(3))
+                    .until_resolved(0.95)
+                    .unwrap())
+            })
             .collect();
         assert_eq!(orders.len(), 6, "all orders of three prompts occur");
     }

@@ -9,7 +9,9 @@ use crate::analysis::{
     PriceCard, ReportModel, SampleReport, SkippedModel, SliceReport, SloReport, Stopping, Tally,
     Value, Verdict, VersusReport,
 };
-use crate::record::{Digest, HostFacts, LoadedModel, Look, PlannedModelRecord, RunHeader, SkipReason};
+use crate::record::{
+    Digest, HostFacts, LoadedModel, Look, PlannedModelRecord, RunHeader, SkipReason,
+};
 use crate::units::Bytes;
 use serde_json::{Map, Value as Json, json};
 

@@ -188,11 +188,7 @@ impl<'r> Rounds<'r, '_> {
     }
 
     /// The model from memory, or loaded after the other one is gone.
-    fn host(
-        &mut self,
-        at: usize,
-        model: &PlannedModel,
-    ) -> Result<Option<LoadedHost>, RunnerError> {
+    fn host(&mut self, at: usize, model: &PlannedModel) -> Result<Option<LoadedHost>, RunnerError> {
         if self.kept.as_ref().is_some_and(|kept| kept.at == at) {
             return Ok(self.kept.take().map(|kept| kept.host));
         }

@@ -78,7 +78,7 @@ fn suite() -> Suite {
     crate::suite::parse("small.toml", SUITE, None).unwrap()
 }
 
-fn candidate(name: &str) -> Candidate {
+pub(super) fn candidate(name: &str) -> Candidate {
     Candidate {
         record: PlannedModelRecord {
             id: Digest::of(name.as_bytes()),
@@ -113,7 +113,7 @@ fn plan(suite: &Suite, names: &[&str]) -> Plan {
     .unwrap()
 }
 
-fn header(plan: &Plan) -> RunHeader {
+pub(super) fn header(plan: &Plan) -> RunHeader {
     RunHeader {
         id: RunId::from_parts(1_790_000_000_000, 1),
         plan_digest: plan.digest.clone(),
@@ -190,13 +190,13 @@ impl Codec for Picky {
 }
 
 /// Loads mock engines; a model named `broken` cannot be loaded.
-struct Mocks {
-    script: Arc<MockScript>,
-    loads: u32,
+pub(super) struct Mocks {
+    pub(super) script: Arc<MockScript>,
+    pub(super) loads: u32,
     wrap: fn(Box<dyn Engine>) -> Box<dyn Engine>,
 }
 
-fn mocks() -> Mocks {
+pub(super) fn mocks() -> Mocks {
     Mocks {
         script: Arc::new(MockScript::parse("script.toml", SCRIPT).unwrap()),
         loads: 0,
@@ -301,7 +301,7 @@ fn whole(store: &mut Store, names: &[&str]) -> Session {
     )
 }
 
-fn load(store: &Store) -> RunRecord {
+pub(super) fn load(store: &Store) -> RunRecord {
     let id = store.find_run("latest").unwrap();
     store.integrity_check().unwrap();
     store.load_run(&id).unwrap()
@@ -319,7 +319,7 @@ fn comparable(run: &RunRecord) -> Vec<SampleRecord> {
     run.samples.iter().map(timeless).collect()
 }
 
-fn kinds(events: &[RunEvent]) -> Vec<&'static str> {
+pub(super) fn kinds(events: &[RunEvent]) -> Vec<&'static str> {
     let name = |e: &RunEvent| match e.kind {
         RunEventKind::RunStarted { .. } => "start",
         RunEventKind::RunResumed { .. } => "resume",

@@ -153,7 +153,8 @@ pub fn paired_differences(d: &[f64], range: f64, level: f64) -> Result<Anytime, 
         upper: back(inside.upper),
     };
     let ln_e_value = ln_e_value(&xs, 0.5)?;
-    let estimate = Estimate::with_interval(desc::mean_of(d), interval, method, d.len()).checked()?;
+    let estimate =
+        Estimate::with_interval(desc::mean_of(d), interval, method, d.len()).checked()?;
     let test = Test::new(
         Method::BettingEValue,
         Some(ln_e_value.min(f64::MAX.ln() - 1.0).exp()),
@@ -181,7 +182,13 @@ mod tests {
 
     #[test]
     fn on_paired_passes_it_is_the_e_value_of_the_discordant_pairs() {
-        for (b, c, same) in [(0, 0, 5), (8, 0, 3), (3, 5, 40), (60, 31, 400), (900, 400, 9_000)] {
+        for (b, c, same) in [
+            (0, 0, 5),
+            (8, 0, 3),
+            (3, 5, 40),
+            (60, 31, 400),
+            (900, 400, 9_000),
+        ] {
             let got = paired_differences(&outcomes(b, c, same), 1.0, 0.95).unwrap();
             let expected = seq::e_value(b as u64, c as u64).ln();
             assert!(
@@ -205,7 +212,10 @@ mod tests {
         let i = mean_interval(&[1.0, 0.0], 0.95).unwrap();
         let root = 0.5 - (0.25 - 1.0 / 120.0_f64).sqrt();
         let (low, high) = i.bounds().unwrap();
-        assert!((low - root).abs() < 1e-9 && (high - 1.0 + root).abs() < 1e-9, "{i:?}");
+        assert!(
+            (low - root).abs() < 1e-9 && (high - 1.0 + root).abs() < 1e-9,
+            "{i:?}"
+        );
     }
 
     #[test]
@@ -222,7 +232,9 @@ mod tests {
 
     #[test]
     fn it_turns_with_the_sign_and_stretches_with_the_range() {
-        let d: Vec<f64> = (0..50).map(|i| f64::from(i * 37 % 101) / 100.0 - 0.3).collect();
+        let d: Vec<f64> = (0..50)
+            .map(|i| f64::from(i * 37 % 101) / 100.0 - 0.3)
+            .collect();
         let minus: Vec<f64> = d.iter().map(|x| -x).collect();
         let tenfold: Vec<f64> = d.iter().map(|x| x * 10.0).collect();
         let bounds = |d: &[f64], range| {
@@ -248,6 +260,9 @@ mod tests {
         assert!(all.ln_e_value > 3_000.0 && all.test.statistic.unwrap().is_finite());
         assert_eq!(all.estimate.interval.unwrap().upper, Some(10.0));
         let none = paired_differences(&vec![0.0; 5_000], 10.0, 0.95).unwrap();
-        assert_eq!((none.ln_e_value.abs() < 1e-9, none.test.p_value), (true, 1.0));
+        assert_eq!(
+            (none.ln_e_value.abs() < 1e-9, none.test.p_value),
+            (true, 1.0)
+        );
     }
 }

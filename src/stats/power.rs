@@ -254,6 +254,25 @@ pub fn mcnemar_pairs(p10: f64, p01: f64, errors: Errors) -> Result<f64, NotEstim
     Ok((za * psi.sqrt() + zb * (psi - d * d).max(0.0).sqrt()).powi(2) / (d * d))
 }
 
+/// Smallest difference of paired pass rates that `n` pairs detect when the share `psi` of them passes under one side only, the inverse of
+/// [`mcnemar_pairs`]. With too few pairs even discordant pairs that all point one way are not enough.
+pub fn mcnemar_effect(n: usize, psi: f64, errors: Errors) -> Result<f64, NotEstimable> {
+    let method = Method::PowerMcNemar;
+    check::units(method, 1, n)?;
+    check::argument("psi", psi, psi > 0.0 && psi <= 1.0, "above 0 and at most 1")?;
+    let pairs = |d: f64| mcnemar_pairs(f64::midpoint(psi, d), (psi - d) / 2.0, errors);
+    let fewest = pairs(psi)?;
+    if fewest > n as f64 {
+        return Err(NotEstimable::TooFewUnits {
+            method,
+            needs: fewest.ceil() as usize,
+            has: n,
+        });
+    }
+    let spare = |d: f64| pairs(d).map_or(f64::INFINITY, |needed| needed - n as f64);
+    Ok(bisect(psi * 1e-9, psi, false, spare))
+}
+
 /// Units a group for two independent proportions:
 /// (z_{alpha/2} sqrt(2 p (1-p)) + z_beta sqrt(p1 (1-p1) + p2 (1-p2)))^2 / (p1 - p2)^2, p their mean. Fleiss 1981.
 pub fn two_proportions_units(p1: f64, p2: f64, errors: Errors) -> Result<f64, NotEstimable> {
@@ -303,6 +322,29 @@ mod tests {
                 "{n}"
             );
         }
+    }
+
+    #[test]
+    fn paired_passes_invert_and_have_a_least_number() {
+        let e = Errors::CUSTOMARY;
+        // Connor's example: 155 pairs for 10 points where 20 % are discordant
+        let d = mcnemar_effect(155, 0.2, e).unwrap();
+        assert!((d - 0.1).abs() < 5e-4, "{d}");
+        for n in [40, 73, 1_000, 100_000] {
+            let d = mcnemar_effect(n, 0.3, e).unwrap();
+            let pairs = mcnemar_pairs((0.3 + d) / 2.0, (0.3 - d) / 2.0, e).unwrap();
+            assert!((pairs / n as f64 - 1.0).abs() < 1e-6, "{n} {pairs}");
+        }
+        assert_eq!(
+            mcnemar_effect(20, 0.2, e),
+            Err(NotEstimable::TooFewUnits {
+                method: Method::PowerMcNemar,
+                needs: 37,
+                has: 20
+            })
+        );
+        assert!(mcnemar_effect(20, 0.0, e).is_err() && mcnemar_effect(20, 1.5, e).is_err());
+        assert!(mcnemar_effect(20, f64::NAN, e).is_err() && mcnemar_effect(0, 0.2, e).is_err());
     }
 
     #[test]

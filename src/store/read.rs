@@ -4,9 +4,9 @@ use super::value::Columns;
 use super::{Store, StoreError};
 use crate::record::{
     CheckRecord, Component, Digest, Evidence, Failure, FailureKind, Finish, Generation, HostFacts,
-    LoadedModel, Look, LookVerdict, MemoryEstimate, ModelRecord, ModelStatus, Outcome, PlannedModelRecord, RunHeader,
-    RunId, RunRecord, RunStatus, SampleKey, SampleRecord, SampleScore, ScoreValue, SettingRecord,
-    SkipReason, SuiteFacts, Timing,
+    LoadedModel, Look, LookVerdict, MemoryEstimate, ModelRecord, ModelStatus, Outcome,
+    PlannedModelRecord, RunHeader, RunId, RunRecord, RunStatus, SampleKey, SampleRecord,
+    SampleScore, ScoreValue, SettingRecord, SkipReason, SuiteFacts, Timing,
 };
 use crate::units::Bytes;
 use rusqlite::{Params, params};

@@ -5,9 +5,9 @@ use super::value::{bytes, finite, integer, messages_to_json, nanos};
 use super::{Store, StoreError};
 use crate::clock;
 use crate::record::{
-    CheckRecord, Component, Digest, EventSink, LoadedModel, Look, MemoryEstimate, PlannedModelRecord,
-    RunEvent, RunEventKind, RunHeader, RunStatus, SampleRecord, SampleScore, ScoreValue, SinkError,
-    SkipReason,
+    CheckRecord, Component, Digest, EventSink, LoadedModel, Look, MemoryEstimate,
+    PlannedModelRecord, RunEvent, RunEventKind, RunHeader, RunStatus, SampleRecord, SampleScore,
+    ScoreValue, SinkError, SkipReason,
 };
 use crate::units::Bytes;
 use rusqlite::{Transaction, TransactionBehavior, params};

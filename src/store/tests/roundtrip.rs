@@ -6,9 +6,10 @@ use super::build::{
 };
 use crate::record::{
     CheckRecord, Component, Digest, Evidence, Failure, FailureKind, Finish, Generation, HostFacts,
-    LoadedModel, Look, LookVerdict, MemoryEstimate, Message, ModelRecord, ModelStatus, Outcome, PlannedModelRecord,
-    Role, RunEvent, RunEventKind, RunHeader, RunId, RunRecord, RunStatus, SampleKey, SampleRecord,
-    SampleScore, ScoreValue, SettingRecord, SkipReason, SuiteFacts, Timing,
+    LoadedModel, Look, LookVerdict, MemoryEstimate, Message, ModelRecord, ModelStatus, Outcome,
+    PlannedModelRecord, Role, RunEvent, RunEventKind, RunHeader, RunId, RunRecord, RunStatus,
+    SampleKey, SampleRecord, SampleScore, ScoreValue, SettingRecord, SkipReason, SuiteFacts,
+    Timing,
 };
 use crate::store::Store;
 use crate::units::Bytes;
