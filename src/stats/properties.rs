@@ -37,8 +37,193 @@ fn hostile() -> impl Strategy<Value = Vec<f64>> {
     prop::collection::vec(value, 0..9)
 }
 
+/// Paired scores, moved and stretched: what must happen to a mean, a difference, a ratio and a standardised effect.
+type Paired = fn(&[f64], &[f64]) -> Result<Estimate, NotEstimable>;
+
+/// Differences x - y, which no common shift moves.
+const DIFFERENCES: [Paired; 5] = [
+    |x, y| paired::paired_t(x, y, 0.9).map(|c| c.estimate),
+    |x, y| paired::welch_t(x, y, 0.9).map(|c| c.estimate),
+    |x, y| paired::student_t(x, y, 0.9).map(|c| c.estimate),
+    |x, y| rank::hodges_lehmann(x, y, 0.9).map(|h| h.estimate),
+    rank::hodges_lehmann_shift,
+];
+
+/// Effects in standard deviations or probabilities, which neither shift nor stretch changes.
+const EFFECTS: [Paired; 3] = [
+    |x, y| effect::cohen_dz(x, y, 0.9),
+    |x, y| effect::cohen_d(x, y, 0.9),
+    |x, y| effect::hedges_g(x, y, 0.9),
+];
+
+/// The same estimate up to rounding, with bounds mapped by `f`.
+fn same(
+    a: &Result<Estimate, NotEstimable>,
+    b: &Result<Estimate, NotEstimable>,
+    f: impl Fn(f64) -> f64,
+) -> bool {
+    match (a, b) {
+        (Ok(a), Ok(b)) => {
+            let bound = |x: Option<f64>, y: Option<f64>| match (x, y) {
+                (Some(x), Some(y)) => near(f(x), y),
+                (x, y) => x == y,
+            };
+            let intervals = match (a.interval, b.interval) {
+                (Some(i), Some(j)) => bound(i.lower, j.lower) && bound(i.upper, j.upper),
+                (i, j) => i == j,
+            };
+            near(f(a.point), b.point) && intervals && a.n_units == b.n_units
+        }
+        (Err(a), Err(b)) => a == b,
+        _ => false,
+    }
+}
+
+/// Close enough for methods that search their bounds by bisection.
+fn near(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-7 * a.abs().max(b.abs()).max(1.0)
+}
+
+/// A permutation of 0..n from a seed.
+fn permutation(n: usize, seed: u64) -> Vec<usize> {
+    let mut stream = Seed::from_parts(&["order", &seed.to_string()]).stream(0);
+    let mut order: Vec<usize> = (0..n).collect();
+    for i in (1..n).rev() {
+        order.swap(i, stream.below(i + 1));
+    }
+    order
+}
+
+/// Rows of clusters with one size.
+fn clusters(
+    prompts: std::ops::Range<usize>,
+    epochs: std::ops::Range<usize>,
+) -> impl Strategy<Value = Vec<Vec<f64>>> {
+    epochs.prop_flat_map(move |k| {
+        prop::collection::vec(
+            prop::collection::vec((0i32..1000).prop_map(|i| f64::from(i) / 8.0), k),
+            prompts.clone(),
+        )
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn differences_ignore_a_common_shift_and_stretch_with_the_data(xs in scores(6..14), ys in scores(6..14), shift in -50.0..50.0f64, scale in 0.1..9.0f64) {
+        let n = xs.len().min(ys.len());
+        let moved = |v: &[f64]| v[..n].iter().map(|x| x * scale + shift).collect::<Vec<f64>>();
+        let (x, y, x2, y2) = (&xs[..n], &ys[..n], moved(&xs), moved(&ys));
+        // a constant difference is told by its rounding, which moving changes
+        let d: Vec<f64> = x.iter().zip(y).map(|(a, b)| a - b).collect();
+        prop_assume!(d.windows(2).any(|w| (w[0] - w[1]).abs() > 1e-3) && desc::variance_of(x) > 0.0 && desc::variance_of(y) > 0.0);
+        for f in DIFFERENCES {
+            prop_assert!(same(&f(x, y), &f(&x2, &y2), |v| v * scale), "{:?} {:?}", f(x, y), f(&x2, &y2));
+        }
+        for f in EFFECTS {
+            prop_assert!(same(&f(x, y), &f(&x2, &y2), |v| v), "{:?} {:?}", f(x, y), f(&x2, &y2));
+        }
+        let p = |x: &[f64], y: &[f64]| paired::paired_t(x, y, 0.9).unwrap().test.unwrap().p_value;
+        prop_assert!(near(p(x, y), p(&x2, &y2)));
+    }
+
+    #[test]
+    fn exchanging_the_sides_turns_every_difference_and_effect(xs in scores(6..14), ys in scores(6..14)) {
+        let n = xs.len().min(ys.len());
+        let (x, y) = (&xs[..n], &ys[..n]);
+        for f in DIFFERENCES.into_iter().chain(EFFECTS) {
+            match (f(x, y), f(y, x)) {
+                (Ok(a), Ok(b)) => {
+                    prop_assert!(near(a.point, -b.point));
+                    prop_assert_eq!(a.interval.is_some(), b.interval.is_some());
+                    if let (Some((l, u)), Some((l2, u2))) = (a.interval.and_then(|i| i.bounds()), b.interval.and_then(|i| i.bounds())) {
+                        prop_assert!(near(l, -u2) && near(u, -l2), "{a:?} {b:?}");
+                    }
+                }
+                (a, b) => prop_assert_eq!(a.is_err(), b.is_err()),
+            }
+        }
+        let t = |x: &[f64], y: &[f64]| equiv::tost_paired(x, y, -1.0, 1.0, 0.05).ok().map(|t| t.test.p_value);
+        match (t(x, y), t(y, x)) {
+            (Some(p), Some(q)) => prop_assert!(near(p, q)),
+            (p, q) => prop_assert_eq!(p, q),
+        }
+    }
+
+    #[test]
+    fn the_order_of_prompts_and_of_their_epochs_changes_nothing(rows in clusters(3..12, 1..6), other in clusters(12..13, 1..2), seed in any::<u64>()) {
+        let n = rows.len();
+        let order = permutation(n, seed);
+        let turned: Vec<Vec<f64>> = order.iter().map(|&i| rows[i].iter().rev().copied().collect()).collect();
+        let by = |f: &dyn Fn(&[Vec<f64>]) -> Result<Estimate, NotEstimable>| (f(&rows), f(&turned));
+        let shares = |r: &[Vec<f64>]| r.iter().map(|c| c.iter().map(|x| f64::from(u8::from(*x > 60.0))).collect()).collect::<Vec<Vec<f64>>>();
+        for (a, b) in [
+            by(&|r| cluster::mean_of_clusters_t(r, 0.9)), by(&|r| cluster::mean_clustered_t(r, 0.9)), by(&|r| cluster::naive_z(r, 0.9)),
+            by(&|r| cluster::wilson_neff_t(&shares(r), 0.9)), by(&|r| cluster::korn_graubard(&shares(r), 0.9)),
+            by(&|r| order::quantile_interval(&r.concat(), 0.5, 0.9)),
+        ] {
+            prop_assert!(same(&a, &b, |v| v), "{a:?} {b:?}");
+        }
+        let mean = |r: &[Vec<f64>]| r.iter().map(|c| desc::mean_of(c)).collect::<Vec<f64>>();
+        let (x, y) = (mean(&rows), mean(&other[..n]));
+        let pick = |v: &[f64]| order.iter().map(|&i| v[i]).collect::<Vec<f64>>();
+        for f in DIFFERENCES.into_iter().chain(EFFECTS) {
+            let (a, b) = (f(&x, &y), f(&pick(&x), &pick(&y)));
+            prop_assert!(same(&a, &b, |v| v) || (a.is_err() && b.is_err()), "{a:?} {b:?}");
+        }
+        let d: Vec<f64> = x.iter().zip(&y).map(|(x, y)| ((x - y) / 125.0).clamp(-1.0, 1.0)).collect();
+        let (a, b) = (betting::paired_differences(&d, 1.0, 0.9).unwrap(), betting::paired_differences(&pick(&d), 1.0, 0.9).unwrap());
+        prop_assert!(near(a.ln_e_value, b.ln_e_value) && same(&Ok(a.estimate), &Ok(b.estimate), |v| v));
+        let p = |d: &[f64]| perm::sign_flip_exact(d).unwrap().p_value;
+        prop_assert!(near(p(&d), p(&pick(&d))));
+    }
+
+    #[test]
+    fn adjusted_p_values_rise_with_every_p_and_with_the_family(p in prop::collection::vec(0.0..=1.0f64, 1..20), at in any::<prop::sample::Index>(), more in 0.0..=1.0f64, seed in any::<u64>()) {
+        let order = permutation(p.len(), seed);
+        let turned: Vec<f64> = order.iter().map(|&i| p[i]).collect();
+        for m in [Method::Bonferroni, Method::Holm, Method::Hochberg, Method::Hommel, Method::BenjaminiHochberg, Method::BenjaminiYekutieli] {
+            let adjusted = multi::adjust(&p, m).unwrap();
+            // the p-values belong to their tests, wherever these stand
+            let of_turned = multi::adjust(&turned, m).unwrap();
+            prop_assert!(order.iter().zip(&of_turned).all(|(&i, q)| near(adjusted[i], *q)));
+            // smaller p, smaller adjusted p
+            for (x, q) in p.iter().zip(&adjusted) {
+                prop_assert!(p.iter().zip(&adjusted).all(|(y, r)| x > y || q <= r));
+            }
+            // no p-value falls when one of them rises
+            let mut raised = p.clone();
+            let i = at.index(p.len());
+            raised[i] = raised[i].max(more);
+            prop_assert!(multi::adjust(&raised, m).unwrap().iter().zip(&adjusted).all(|(new, old)| *new >= *old - 1e-12), "{m}");
+        }
+        // Holm and Bonferroni never get easier when a test is added
+        let mut larger = p.clone();
+        larger.push(more);
+        for m in [Method::Bonferroni, Method::Holm] {
+            let (old, new) = (multi::adjust(&p, m).unwrap(), multi::adjust(&larger, m).unwrap());
+            prop_assert!(old.iter().zip(&new).all(|(o, n)| *n >= *o - 1e-12));
+        }
+    }
+
+    #[test]
+    fn the_p_value_of_tost_is_the_level_at_which_its_interval_touches_a_limit(xs in scores(6..14), ys in scores(6..14), limit in 0.1..200.0f64) {
+        let n = xs.len().min(ys.len());
+        let (x, y) = (&xs[..n], &ys[..n]);
+        if let Ok(t) = tost_paired(x, y, -limit, limit, 0.05) {
+            let p = t.test.p_value;
+            // the interval at level 1 - 2 p is defined for p below one half
+            if (1e-6..0.499).contains(&p) {
+                let (low, high) = tost_paired(x, y, -limit, limit, p).unwrap().interval.bounds().unwrap();
+                let touch = (low + limit).abs().min((high - limit).abs());
+                prop_assert!(touch <= 1e-6 * limit.max(1.0), "{p} {low} {high} {limit}");
+                prop_assert!(low >= -limit - 1e-6 * limit && high <= limit + 1e-6 * limit);
+            }
+            let one_sided = equiv::non_inferiority_paired(x, y, limit).unwrap().p_value;
+            prop_assert!(near(one_sided, t.p_lower));
+        }
+    }
 
     #[test]
     fn means_and_quantiles_move_and_stretch_with_the_data(xs in scores(6..30), shift in -50.0..50.0f64, scale in 0.1..9.0f64) {

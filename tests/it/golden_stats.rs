@@ -219,6 +219,61 @@ fn leaf_pointers(value: &Value, at: &str) -> Vec<String> {
     }
 }
 
+/// Runs `all_vectors_agree` on a file of its own, in a process of its own.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variable is read by a process that this test starts"
+)]
+fn judged(file: &Value) -> (bool, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vectors.json");
+    std::fs::write(&path, file.to_string()).unwrap();
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["golden_stats::all_vectors_agree", "--exact", "--nocapture"])
+        .env("EVALH_STATS_VECTORS", &path)
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
+}
+
+#[test]
+fn the_file_of_the_variable_is_judged_and_an_invented_method_in_it_fails() {
+    let file = load();
+    let vectors = file["vectors"].as_array().unwrap();
+    let with = |vectors: Vec<Value>| json!({"datasets": file["datasets"], "vectors": vectors});
+    let (passed, text) = judged(&with(vectors[..3].to_vec()));
+    assert!(passed && text.contains("3 vectors, "), "{text}");
+
+    let mut invented = vectors[0].clone();
+    invented["id"] = json!("invented");
+    invented["method"] = json!("a method that nobody published");
+    let (passed, text) = judged(&with(vec![vectors[1].clone(), invented]));
+    assert!(!passed);
+    assert!(
+        text.contains("invented: unknown method `a method that nobody published`"),
+        "{text}"
+    );
+
+    let known = vectors
+        .iter()
+        .find(|v| !leaf_pointers(&v["expected"], "").is_empty())
+        .unwrap();
+    let mut wrong = known.clone();
+    wrong["expected"]["a field that no method has"] = json!(1);
+    let (passed, text) = judged(&with(vec![wrong]));
+    assert!(
+        !passed && text.contains("a field that no method has"),
+        "{text}"
+    );
+
+    let (passed, text) = judged(&with(Vec::new()));
+    assert!(!passed, "{text}");
+}
+
 #[test]
 fn an_unknown_method_and_an_unknown_field_fail() {
     let unknown = json!({"id": "x", "method": "no such method", "inputs": {}, "expected": 1, "tol": {"rel": 0, "abs": 0}});
