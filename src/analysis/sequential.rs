@@ -15,7 +15,7 @@ use crate::metric::{Direction, Metric};
 use crate::record::{Digest, Evidence, RunRecord, SampleRecord};
 use crate::stats::betting::{self, Anytime};
 use crate::stats::{Method, NotEstimable};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Name of the setting that holds the level.
 pub const UNTIL_RESOLVED: &str = "until-resolved";
@@ -86,22 +86,23 @@ impl Sequential {
         }
     }
 
-    /// What is known of the difference, first model minus second. `None` while no prompt has values of both.
-    fn anytime(&self) -> Result<Anytime, NotEstimable> {
+    /// What is known of the difference, first model minus second, from the prompts `asked`, or from all.
+    fn anytime(&self, asked: Option<&BTreeSet<Digest>>) -> Result<Anytime, NotEstimable> {
         let mean = |values: &[f64]| {
             (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
         };
         let differences: Vec<f64> = self
             .prompts
-            .values()
-            .filter_map(|[a, b]| Some(mean(a)? - mean(b)?))
+            .iter()
+            .filter(|(content, _)| asked.is_none_or(|asked| asked.contains(content)))
+            .filter_map(|(_, [a, b])| Some(mean(a)? - mean(b)?))
             .collect();
         betting::paired_differences(&differences, range(self.metric), self.level)
     }
 
-    /// What is known now.
-    pub fn evidence(&self) -> Evidence {
-        let known = self.anytime().ok();
+    /// What is known from the prompts `asked`, or from all.
+    pub fn evidence(&self, asked: Option<&BTreeSet<Digest>>) -> Evidence {
+        let known = self.anytime(asked).ok();
         let ln_e_value = known.as_ref().map(|a| a.ln_e_value);
         Evidence {
             prompts: known.as_ref().map_or(0, |a| a.estimate.n_units as u32),
@@ -131,10 +132,10 @@ pub(super) fn replace(
         .comparisons
         .iter_mut()
         .find(|c| c.metric.id == primary.id);
-    let (Some(comparison), Ok(known)) = (place, all.anytime()) else {
+    let (Some(comparison), Ok(known)) = (place, all.anytime(None)) else {
         return;
     };
-    comparison.verdict = if !all.evidence().resolved {
+    comparison.verdict = if !all.evidence(None).resolved {
         Verdict::NotToldApart
     } else {
         let more = known.estimate.point > 0.0;
@@ -182,7 +183,7 @@ mod tests {
         for sample in run.samples.iter().rev() {
             all.observe(sample);
         }
-        all.evidence()
+        all.evidence(None)
     }
 
     #[test]
@@ -259,12 +260,19 @@ mod tests {
         let twice = sequential(&[8.0, 6.0, 3.0, 3.0], &[2.0, 4.0, 3.0, 1.0], 2);
         let known = evidence(&twice);
         assert_eq!((known.prompts, known.difference), (2, Some(2.5)));
+        let first = BTreeSet::from([twice.samples[0].content.clone()]);
+        let mut all = Sequential::new("score", 0.95, [id("a"), id("b")]);
+        for sample in &twice.samples {
+            all.observe(sample);
+        }
+        let part = all.evidence(Some(&first));
+        assert_eq!((part.prompts, part.difference), (1, Some(4.0)));
         let mut other = Sequential::new("score", 0.95, [id("x"), id("y")]);
         for sample in &twice.samples {
             other.observe(sample);
         }
         assert_eq!(
-            other.evidence(),
+            other.evidence(None),
             Evidence {
                 prompts: 0,
                 difference: None,

@@ -10,12 +10,13 @@ use crate::clock;
 use crate::error::{EvalhError, ExitCode};
 use crate::host;
 use crate::record::{
-    EventSink, Evidence, RunEvent, RunHeader, RunId, RunStatus, SampleRecord, SettingRecord,
-    SinkError, SuiteFacts,
+    Digest, EventSink, Evidence, RunEvent, RunHeader, RunId, RunStatus, SampleRecord,
+    SettingRecord, SinkError, SuiteFacts,
 };
 use crate::runner::{self, Control, Job, Resume, RunOutcome, StopRule};
 use crate::store::{AttemptFacts, Store, StoreSink};
 use crate::suite::Quality;
+use std::collections::BTreeSet;
 
 /// A model whose engine fails this often in a row is stopped: what is left would fail too.
 const MAX_CONSECUTIVE_FAILURES: u32 = 5;
@@ -227,8 +228,8 @@ impl StopRule for Rule {
         self.0.observe(record);
     }
 
-    fn look(&mut self) -> Evidence {
-        self.0.evidence()
+    fn look(&mut self, asked: &BTreeSet<Digest>) -> Evidence {
+        self.0.evidence(Some(asked))
     }
 }
 

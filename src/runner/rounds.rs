@@ -5,7 +5,8 @@
 //! do not depend on it.
 //!
 //! The rule sees every record when it is stored and decides between rounds. It is asked after every round of the plan, also after those that an
-//! interrupted run had complete, so that a continued run stops where an uninterrupted one does.
+//! interrupted run had complete, and each time about the prompts asked up to there alone, so that a continued run stops where an uninterrupted one
+//! does.
 
 use super::execute::{Fate, Progress, Question, Recorder, begin, end, load, questions, unload};
 use super::phase::{Ended, Phase};
@@ -13,8 +14,8 @@ use super::{Control, Job, LoadedHost, ModelLoader, RunOutcome, RunnerError};
 use crate::clock;
 use crate::plan::PlannedModel;
 use crate::record::{
-    EventSink, Evidence, Look, LookVerdict, RunEvent, RunEventKind, SampleKey, SampleRecord,
-    SinkError,
+    Digest, EventSink, Evidence, Look, LookVerdict, RunEvent, RunEventKind, SampleKey,
+    SampleRecord, SinkError,
 };
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -26,8 +27,8 @@ pub trait StopRule {
     /// Takes a record that was stored. Records of an interrupted run are given before the run is continued.
     fn observe(&mut self, record: &SampleRecord);
 
-    /// What is known now.
-    fn look(&mut self) -> Evidence;
+    /// What is known from these prompts alone: a run that was interrupted in a later round has records of others too.
+    fn look(&mut self, asked: &BTreeSet<Digest>) -> Evidence;
 }
 
 /// Shows the rule what was stored.
@@ -107,6 +108,7 @@ impl<'r> Rounds<'r, '_> {
         rule: &RefCell<&mut dyn StopRule>,
     ) -> Result<(Vec<Fate>, usize), RunnerError> {
         let (mut from, ends) = (0, &self.job.plan.rounds);
+        let mut asked = BTreeSet::new();
         for (number, &to) in (1_u32..).zip(ends) {
             self.loads = (0, Duration::ZERO);
             // The model in memory goes first; in a continued run, the one that would be.
@@ -117,7 +119,9 @@ impl<'r> Rounds<'r, '_> {
                     return Ok((vec![fate], self.job.plan.items.len()));
                 }
             }
-            let evidence = rule.borrow_mut().look();
+            let items = &self.job.plan.items;
+            asked.extend(items[from..to].iter().map(|i| i.content.clone()));
+            let evidence = rule.borrow_mut().look(&asked);
             let last = to == self.job.plan.items.len();
             let verdict = match (evidence.resolved, last) {
                 (true, _) => LookVerdict::Resolved,

@@ -55,7 +55,6 @@ fn plan_of(suite: &Suite) -> Plan {
 struct After {
     prompts: usize,
     seen: [BTreeSet<(Digest, u32)>; 2],
-    looks: u32,
 }
 
 impl After {
@@ -63,7 +62,6 @@ impl After {
         Self {
             prompts,
             seen: [BTreeSet::new(), BTreeSet::new()],
-            looks: 0,
         }
     }
 }
@@ -75,10 +73,14 @@ impl StopRule for After {
         assert!(new, "a record is seen twice");
     }
 
-    fn look(&mut self) -> Evidence {
-        self.looks += 1;
-        let [a, b] = &self.seen;
-        assert_eq!(a, b, "both models have answered the same");
+    fn look(&mut self, asked: &BTreeSet<Digest>) -> Evidence {
+        let of = |seen: &BTreeSet<(Digest, u32)>| -> BTreeSet<(Digest, u32)> {
+            let known = seen.iter().filter(|(content, _)| asked.contains(content));
+            known.cloned().collect()
+        };
+        let [a, b] = self.seen.each_ref().map(of);
+        assert!(a == b, "both models have answered the same");
+        assert_eq!(a.len(), 2 * asked.len());
         let prompts = a
             .iter()
             .map(|(content, _)| content)

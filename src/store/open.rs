@@ -424,7 +424,7 @@ mod tests {
         store.conn.pragma_update(None, "user_version", 9).unwrap();
         drop(store);
         let expected = format!(
-            "`{}` has schema version 9, but this evalh knows versions up to 1",
+            "`{}` has schema version 9, but this evalh knows versions up to 2",
             path.display()
         );
         assert_eq!(Store::open(&path).unwrap_err().to_string(), expected);

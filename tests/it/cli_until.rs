@@ -59,6 +59,12 @@ fn run(more: &[&'static str]) -> Vec<&'static str> {
     [&RUN[..], more].concat()
 }
 
+/// The report for people on one line: where its lines break is not the matter here.
+fn told(context: &TestContext) -> String {
+    let text = context.ok(&["report"]).out;
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn comparison<'r>(report: &'r Value, id: &str) -> &'r Value {
     let all = report["pairs"][0]["comparisons"].as_array().unwrap();
     all.iter().find(|c| c["metric"] == id).unwrap()
@@ -99,7 +105,7 @@ fn a_clear_difference_stops_after_the_first_round() {
         let e = looks[0]["ln_e_value"].as_f64().unwrap().exp();
         assert!((c["test"]["p"].as_f64().unwrap() * e - 1.0).abs() < 1e-9);
         assert!(e >= 20.0);
-        let text = context.ok(&["report"]).out;
+        let text = told(&context);
         assert!(
             text.contains("e-value, valid at any stopping time"),
             "{text}"
@@ -154,7 +160,7 @@ fn no_difference_asks_every_prompt_and_says_so() {
         "{}",
         ran.err
     );
-    let text = context.ok(&["report"]).out;
+    let text = told(&context);
     assert!(
         text.contains("was not resolved by all 60 prompts"),
         "{text}"

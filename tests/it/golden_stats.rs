@@ -258,10 +258,7 @@ fn the_file_of_the_variable_is_judged_and_an_invented_method_in_it_fails() {
         "{text}"
     );
 
-    let known = vectors
-        .iter()
-        .find(|v| !leaf_pointers(&v["expected"], "").is_empty())
-        .unwrap();
+    let known = vectors.iter().find(|v| v["expected"].is_object()).unwrap();
     let mut wrong = known.clone();
     wrong["expected"]["a field that no method has"] = json!(1);
     let (passed, text) = judged(&with(vec![wrong]));
