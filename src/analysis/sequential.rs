@@ -14,7 +14,7 @@ use super::value::Value;
 use crate::metric::{Direction, Metric};
 use crate::record::{Digest, Evidence, RunRecord, SampleRecord};
 use crate::stats::betting::{self, Anytime};
-use crate::stats::{Method, NotEstimable};
+use crate::stats::{Method, NotEstimable, desc};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Name of the setting that holds the level.
@@ -86,30 +86,33 @@ impl Sequential {
         }
     }
 
-    /// What is known of the difference, first model minus second, from the prompts `asked`, or from all.
-    fn anytime(&self, asked: Option<&BTreeSet<Digest>>) -> Result<Anytime, NotEstimable> {
+    /// Differences of the prompts `asked`, or of all, first model minus second.
+    fn differences(&self, asked: Option<&BTreeSet<Digest>>) -> Vec<f64> {
         let mean = |values: &[f64]| {
             (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
         };
-        let differences: Vec<f64> = self
-            .prompts
+        self.prompts
             .iter()
             .filter(|(content, _)| asked.is_none_or(|asked| asked.contains(content)))
             .filter_map(|(_, [a, b])| Some(mean(a)? - mean(b)?))
-            .collect();
-        betting::paired_differences(&differences, range(self.metric), self.level)
+            .collect()
     }
 
     /// What is known from the prompts `asked`, or from all.
     pub fn evidence(&self, asked: Option<&BTreeSet<Digest>>) -> Evidence {
-        let known = self.anytime(asked).ok();
-        let ln_e_value = known.as_ref().map(|a| a.ln_e_value);
+        let d = self.differences(asked);
+        let known = betting::paired_ln_e_value(&d, range(self.metric)).ok();
         Evidence {
-            prompts: known.as_ref().map_or(0, |a| a.estimate.n_units as u32),
-            difference: known.map(|a| a.estimate.point),
-            ln_e_value,
-            resolved: ln_e_value.is_some_and(|e| e >= -(1.0 - self.level).ln()),
+            prompts: d.len() as u32,
+            difference: known.and_then(|_| desc::mean(&d)),
+            ln_e_value: known,
+            resolved: known.is_some_and(|e| betting::resolves(e, self.level)),
         }
+    }
+
+    /// The same with the interval.
+    fn anytime(&self) -> Result<Anytime, NotEstimable> {
+        betting::paired_differences(&self.differences(None), range(self.metric), self.level)
     }
 }
 
@@ -132,17 +135,17 @@ pub(super) fn replace(
         .comparisons
         .iter_mut()
         .find(|c| c.metric.id == primary.id);
-    let (Some(comparison), Ok(known)) = (place, all.anytime(None)) else {
+    let (Some(comparison), Ok(known)) = (place, all.anytime()) else {
         return;
     };
-    comparison.verdict = if !all.evidence(None).resolved {
-        Verdict::NotToldApart
-    } else {
+    comparison.verdict = if betting::resolves(known.ln_e_value, level) {
         let more = known.estimate.point > 0.0;
         let first = more == (primary.direction != Direction::Lower);
         Verdict::ToldApart {
             better: if first { pair.a } else { pair.b },
         }
+    } else {
+        Verdict::NotToldApart
     };
     comparison.test = Some(TestReport {
         method: method_id(Method::BettingEValue),

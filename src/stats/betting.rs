@@ -122,7 +122,7 @@ pub fn mean_interval(xs: &[f64], level: f64) -> Result<Interval, NotEstimable> {
     check::within(xs, 0.0, 1.0, Method::BettingMixture)?;
     check::open_unit("level", level)?;
     let (values, mean) = (Values::of(xs), desc::mean_of(xs));
-    let rejected = |m: f64| values.ln_wealth(m) >= -(1.0 - level).ln();
+    let rejected = |m: f64| resolves(values.ln_wealth(m), level);
     let lower = if mean <= EDGE || !rejected(EDGE) {
         0.0
     } else {
@@ -136,15 +136,27 @@ pub fn mean_interval(xs: &[f64], level: f64) -> Result<Interval, NotEstimable> {
     Ok(Interval::new(level, lower, upper))
 }
 
+/// Paired differences between `-range` and `range` as values in 0 to 1.
+fn scaled(d: &[f64], range: f64) -> Result<Vec<f64>, NotEstimable> {
+    check::positive("range", range)?;
+    check::within(d, -range, range, Method::BettingMixture)?;
+    let scale = |x: &f64| f64::midpoint(x / range, 1.0).clamp(0.0, 1.0);
+    Ok(d.iter().map(scale).collect())
+}
+
+/// Natural logarithm of the e-value of "paired differences between `-range` and `range` are 0 on average": all that a decision needs.
+pub fn paired_ln_e_value(d: &[f64], range: f64) -> Result<f64, NotEstimable> {
+    ln_e_value(&scaled(d, range)?, 0.5)
+}
+
+/// Whether an e-value with this logarithm rejects at 1 - level.
+pub fn resolves(ln_e_value: f64, level: f64) -> bool {
+    ln_e_value >= -(1.0 - level).ln()
+}
+
 /// Evidence on the mean of paired differences between `-range` and `range`, for a comparison that is looked at again and again.
 pub fn paired_differences(d: &[f64], range: f64, level: f64) -> Result<Anytime, NotEstimable> {
-    let method = Method::BettingMixture;
-    check::positive("range", range)?;
-    check::within(d, -range, range, method)?;
-    let xs: Vec<f64> = d
-        .iter()
-        .map(|x| f64::midpoint(x / range, 1.0).clamp(0.0, 1.0))
-        .collect();
+    let xs = scaled(d, range)?;
     let inside = mean_interval(&xs, level)?;
     let back = |x: Option<f64>| x.map(|x| (2.0 * x - 1.0) * range);
     let interval = Interval {
@@ -153,14 +165,10 @@ pub fn paired_differences(d: &[f64], range: f64, level: f64) -> Result<Anytime, 
         upper: back(inside.upper),
     };
     let ln_e_value = ln_e_value(&xs, 0.5)?;
-    let estimate =
-        Estimate::with_interval(desc::mean_of(d), interval, method, d.len()).checked()?;
-    let test = Test::new(
-        Method::BettingEValue,
-        Some(ln_e_value.min(f64::MAX.ln() - 1.0).exp()),
-        (-ln_e_value).exp(),
-        d.len(),
-    );
+    let (mean, n) = (desc::mean_of(d), d.len());
+    let estimate = Estimate::with_interval(mean, interval, Method::BettingMixture, n).checked()?;
+    let e_value = ln_e_value.min(f64::MAX.ln() - 1.0).exp();
+    let test = Test::new(Method::BettingEValue, Some(e_value), (-ln_e_value).exp(), n);
     Ok(Anytime {
         estimate,
         test,

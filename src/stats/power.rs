@@ -332,7 +332,7 @@ mod tests {
         assert!((d - 0.1).abs() < 5e-4, "{d}");
         for n in [40, 73, 1_000, 100_000] {
             let d = mcnemar_effect(n, 0.3, e).unwrap();
-            let pairs = mcnemar_pairs((0.3 + d) / 2.0, (0.3 - d) / 2.0, e).unwrap();
+            let pairs = mcnemar_pairs(f64::midpoint(0.3, d), (0.3 - d) / 2.0, e).unwrap();
             assert!((pairs / n as f64 - 1.0).abs() < 1e-6, "{n} {pairs}");
         }
         assert_eq!(

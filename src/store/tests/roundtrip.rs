@@ -202,9 +202,10 @@ fn stories() -> impl Strategy<Value = Vec<Story>> {
 }
 
 prop_compose! {
-    fn looks()(looks in vec((any::<(u32, u32, u32)>(), option::of((number(), number())), prop::sample::select(&LookVerdict::ALL[..]), span()), 0..4)) -> Vec<Look> {
-        let look = |(number, (counts, numbers, verdict, load)): (u32, ((u32, u32, u32), Option<(f64, f64)>, LookVerdict, Duration))| Look {
-            number,
+    fn look()(counts: (u32, u32, u32), numbers in option::of((number(), number())),
+        verdict in prop::sample::select(&LookVerdict::ALL[..]), load in span()) -> Look {
+        Look {
+            number: 0,
             planned_prompts: counts.0,
             evidence: Evidence {
                 prompts: counts.1,
@@ -215,9 +216,17 @@ prop_compose! {
             verdict,
             loads: counts.2,
             load,
-        };
-        (1..).zip(looks).map(look).collect()
+        }
     }
+}
+
+fn looks() -> impl Strategy<Value = Vec<Look>> {
+    let numbered = |looks: Vec<Look>| {
+        (1..)
+            .zip(looks)
+            .map(|(number, look)| Look { number, ..look })
+    };
+    vec(look(), 0..4).prop_map(move |looks| numbered(looks).collect())
 }
 
 /// The events of a run and the record they must become.
