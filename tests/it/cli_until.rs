@@ -125,7 +125,7 @@ fn a_clear_difference_stops_after_the_first_round() {
 fn no_difference_asks_every_prompt_and_says_so() {
     let context = context(
         "score",
-        &script(|i| i % 2 == 0, |i| i % 3 == 0 || i % 4 == 1, 0),
+        &script(|i| i.is_multiple_of(2), |i| i % 3 == 0 || i % 4 == 1, 0),
     );
     let ran = context.ok(&run(&["--json"]));
     let report = ran.json();
@@ -169,7 +169,7 @@ fn no_difference_asks_every_prompt_and_says_so() {
 
 #[test]
 fn the_level_is_part_of_the_decision() {
-    let half = || script(|_| true, |i| i % 2 == 0, 0);
+    let half = || script(|_| true, |i| i.is_multiple_of(2), 0);
     let prompts = |flag: &'static str| {
         let context = context("score", &half());
         let args: Vec<&str> = RUN[..7]
@@ -213,7 +213,7 @@ fn anything_but_two_models_is_refused_before_anything_is_run() {
 #[test]
 fn a_killed_run_comes_to_the_same_decision() {
     // resolved at the second look at the earliest: half of the prompts tell the models apart
-    let right = |i: usize| i % 2 == 0;
+    let right = |i: usize| i.is_multiple_of(2);
     let whole = context("score", &script(|_| true, right, 0));
     let expected = whole.ok(&run(&["--quiet", "--json"])).json();
     let samples = expected["stopping"]["looks"]
@@ -254,7 +254,7 @@ fn a_killed_run_comes_to_the_same_decision() {
 
 #[test]
 fn ctrl_c_is_continued_and_a_fixed_run_is_never_mixed_with_it() {
-    let right = |i: usize| i % 2 == 0;
+    let right = |i: usize| i.is_multiple_of(2);
     let context = context("score", &script(|_| true, right, 8));
     let args = run(&["--quiet"]);
     let child = context.start(&args);
