@@ -141,7 +141,35 @@ fn a_plan_shows_the_run_and_makes_nothing() {
     assert_eq!(plan["schema_version"], 1);
     assert_eq!(plan["models"][1]["name"], MODELS[1]);
     assert_eq!(plan["models"][0]["estimate_bytes"], 64_000_000);
-    assert_eq!(plan["detect"]["points"], 0.5);
+    // No run tells how much two models differ on these prompts: the spread is an assumption and is said to be one.
+    assert_eq!(
+        plan["detect"],
+        json!({"metric": "score", "points": 0.5, "prompts": 285.0})
+    );
+    let least = &plan["minimum_detectable_effect"];
+    assert_eq!(least["source"], json!({"kind": "assumed"}));
+    assert_eq!(least["score"]["sd_points"], 3.0);
+    assert!(
+        (least["score"]["points"].as_f64().unwrap() - 3.0 * least["dz"].as_f64().unwrap()).abs()
+            < 1e-12
+    );
+    assert_eq!(least["pass_rate"]["share"], Value::Null);
+    assert!(
+        text.contains(
+            "from       an assumption: no run in the database has two models on these prompts\n"
+        ),
+        "{text}"
+    );
+    let bounded = plan["latency_percentiles"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["bounded"].clone());
+    assert_eq!(
+        bounded.collect::<Vec<_>>(),
+        [json!(true), json!(false), json!(false), json!(false)]
+    );
+    assert!(text.contains("Latency: 6 requests bound the median at 95 %; p90 needs 36 (29 for an upper bound alone), p95 needs 72 "), "{text}");
     let file = std::fs::read_to_string(context.path("plan.json")).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&file).unwrap(), plan);
     assert!(!context.path("results").exists());
@@ -152,6 +180,41 @@ fn a_plan_shows_the_run_and_makes_nothing() {
             .as_f64()
             .unwrap()
             > 0.0
+    );
+    // It also tells how much the models differ, prompt by prompt.
+    let plan = context.ok(&args).json();
+    let source = &plan["minimum_detectable_effect"]["source"];
+    assert_eq!(
+        (
+            &source["kind"],
+            &source["pairs"],
+            &source["prompts"],
+            &source["planned_models"]
+        ),
+        (&json!("measured"), &json!(1), &json!(6), &json!(true))
+    );
+    // The differences of the score: 0, 0, 0, 10, 3 and 10 points.
+    let differences = [0.0, 0.0, 0.0, 10.0, 3.0, 10.0_f64];
+    let mean = differences.iter().sum::<f64>() / 6.0;
+    let sd = (differences.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / 5.0).sqrt();
+    let found = plan["minimum_detectable_effect"]["score"]["sd_points"]
+        .as_f64()
+        .unwrap();
+    assert!((found - sd).abs() < 1e-9, "{found} {sd}");
+    let text = context.ok(&shop).out;
+    assert!(
+        text.contains("1 pair of the planned models, 6 pairs of answers, measured in "),
+        "{text}"
+    );
+    // Greedy decoding repeats itself; one prompt repeated is one prompt.
+    let repeated = context.ok(&[&shop[..], &["--epochs", "9"]].concat()).out;
+    assert!(
+        repeated.contains("9 epochs say no more about quality than one: decoding is greedy"),
+        "{repeated}"
+    );
+    assert!(
+        repeated.contains("Latency: 6 prompts, each counted once, bound the median"),
+        "{repeated}"
     );
     // Nothing is fetched: the real models are planned with what the catalogue says.
     let real = context.ok(&["plan", "--suite", "shop", "--json"]).json();
