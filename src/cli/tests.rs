@@ -373,6 +373,37 @@ fn completions_and_manual_pages_name_every_subcommand() {
 }
 
 #[test]
+fn a_run_until_resolved_has_a_level() {
+    let level = |line: &str| run_with(line, &[]).until_resolved.value;
+    assert_eq!(level("run"), None);
+    assert_eq!(level("run --until-resolved"), Some(0.95));
+    assert_eq!(level("run --until-resolved -m a,b"), Some(0.95));
+    assert_eq!(level("run --until-resolved=99%"), Some(0.99));
+    assert_eq!(level("run --until-resolved=0.8"), Some(0.8));
+    let setting = run_with("run --until-resolved=99%", &[])
+        .settings()
+        .pop()
+        .unwrap();
+    assert_eq!(
+        (
+            setting.name.as_str(),
+            setting.value.as_str(),
+            setting.origin.as_str()
+        ),
+        ("until-resolved", "0.99", "flag")
+    );
+    for bad in ["50%", "95", "100%", "1", "0", "-0.9", "NaN", "x%", ""] {
+        let text = refusal(&format!("run --until-resolved={bad}"));
+        assert!(
+            text.starts_with(&format!(
+                "invalid value '{bad}' for '--until-resolved[=<LEVEL>]': `{bad}` is not a confidence level above 50 % and below 100 %; write for example `95%`"
+            )) || bad.is_empty() && text.contains("--until-resolved"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn arguments_that_make_no_request() {
     assert_snapshot!(refusal("rnu"), @r#"
 unrecognized subcommand 'rnu'

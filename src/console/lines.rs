@@ -222,3 +222,47 @@ pub(super) fn bar(done: u64, total: u64, columns: u64) -> String {
     text.push_str(&"─".repeat((columns - full - half) as usize));
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Evidence;
+
+    #[test]
+    fn a_look_says_what_was_seen_and_what_follows() {
+        let look = |known: Option<(f64, f64)>, verdict| {
+            looked(&Look {
+                number: 2,
+                planned_prompts: 60,
+                evidence: Evidence {
+                    prompts: 24,
+                    difference: known.map(|k| k.0),
+                    ln_e_value: known.map(|k| k.1),
+                    resolved: verdict == LookVerdict::Resolved,
+                },
+                verdict,
+                loads: 1,
+                load: Duration::ZERO,
+            })
+        };
+        assert_eq!(
+            look(Some((0.814, 1.0)), LookVerdict::Open),
+            "look 2: 24 of 60 prompts, difference +0.81, e-value 2.72: goes on"
+        );
+        assert_eq!(
+            look(Some((-3.0, 4.0)), LookVerdict::Resolved),
+            "look 2: 24 of 60 prompts, difference -3.00, e-value 55: resolved, stops"
+        );
+        assert_eq!(
+            look(Some((0.0, -2.0)), LookVerdict::Exhausted),
+            "look 2: 24 of 60 prompts, difference +0.00, e-value 0.14: not resolved, no prompts are left"
+        );
+        assert_eq!(
+            look(None, LookVerdict::Open),
+            "look 2: 24 of 60 prompts, nothing to compare yet: goes on"
+        );
+        // far beyond what a number can hold
+        assert_eq!(e_value(3_000.0), "1e1302");
+        assert_eq!(e_value(10.0), "1e4");
+    }
+}

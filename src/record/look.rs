@@ -61,3 +61,16 @@ pub struct Look {
     /// Time these loads and their warm-ups took.
     pub load: Duration,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_have_names() {
+        for verdict in LookVerdict::ALL {
+            assert_eq!(LookVerdict::parse(verdict.as_str()), Some(verdict));
+        }
+        assert_eq!(LookVerdict::parse("undecided"), None);
+    }
+}
