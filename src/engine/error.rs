@@ -20,6 +20,12 @@ pub enum EngineError {
         /// Its name.
         name: String,
     },
+    /// A tensor that the description of the architecture has no place for.
+    #[error("tensor `{name}` has no place in the description of this architecture")]
+    UnusedTensor {
+        /// Its name.
+        name: String,
+    },
     /// A tensor has the wrong shape.
     #[error("tensor `{name}` has the shape {found:?} where {expected:?} is needed")]
     Shape {
@@ -156,6 +162,7 @@ mod tests {
                 supported: vec!["gemma3", "llama"],
             },
             EngineError::MissingTensor { name: name() },
+            EngineError::UnusedTensor { name: name() },
             EngineError::Shape {
                 name: name(),
                 found: vec![8, 9],
@@ -199,6 +206,7 @@ mod tests {
         insta::assert_snapshot!(texts.join("\n"), @r#"
         architecture `rwkv9` is not supported / supported are gemma3, llama
         tensor `blk.0.attn_q.weight` is missing
+        tensor `blk.0.attn_q.weight` has no place in the description of this architecture
         tensor `blk.0.attn_q.weight` has the shape [8, 9] where [8, 8] is needed
         metadata `llama.rope.freq_base` is 0: it must be above 0
         GGUF version 9 is not supported; versions 2 and 3 are

@@ -4,7 +4,8 @@
 //! resetting costs nothing and nothing of an earlier sequence can be seen (attention reads positions up to its own only).
 
 use super::backend;
-use super::family::{Blueprint, LayerSpec, RopeSpec};
+use super::experts::{Expert, Mixture};
+use super::family::{Blueprint, Experts, LayerSpec, Norms, QkNorm, RopeSpec};
 use super::ops::{Attention, Embedding, Gated, HeadRope, Linear, Mode, RmsNorm, RopeTable, Vector};
 use super::weights::Weights;
 use crate::engine::EngineError;
@@ -19,20 +20,36 @@ const LOGIT_ROWS: usize = 8;
 
 /// One layer.
 struct Layer {
-    attention_norm: RmsNorm,
+    attention_norm: Option<RmsNorm>,
     qkv: Linear,
     q_norm: Option<Vector>,
     k_norm: Option<Vector>,
     output: Linear,
     post_attention_norm: Option<RmsNorm>,
-    mlp_norm: RmsNorm,
-    gate_up: Linear,
-    down: Linear,
+    mlp_norm: Option<RmsNorm>,
+    mlp: Mlp,
     post_mlp_norm: Option<RmsNorm>,
-    rope: Arc<RopeTable>,
+    rope: Option<Arc<RopeTable>>,
     spec: LayerSpec,
     /// (context, K * D) each.
     cache: (Tensor, Tensor),
+}
+
+/// The second half of a block.
+enum Mlp {
+    /// Gate and up side by side, then down.
+    Dense { gate_up: Linear, down: Linear },
+    /// A mixture of experts.
+    Mixture(Mixture),
+}
+
+impl Mlp {
+    fn forward(&self, x: &Tensor, gated: &Gated) -> Result<Tensor> {
+        match self {
+            Self::Dense { gate_up, down } => down.forward(&gated.forward(&gate_up.forward(x)?)?),
+            Self::Mixture(mixture) => mixture.forward(x, gated),
+        }
+    }
 }
 
 /// A loaded decoder with its cache.
@@ -75,6 +92,7 @@ impl Decoder {
             blueprint.embedding,
             &[(tied.to_owned(), embedding.vocabulary())],
         )?;
+        weights.all_used()?;
         let gated = Gated {
             activation: blueprint.activation,
             mode,
@@ -129,13 +147,23 @@ impl Decoder {
             .embedding
             .forward(ids, self.blueprint.embedding_scale.unwrap_or(1.0))?;
         for layer in &self.layers {
-            let attended = self.attend(layer, &layer.attention_norm.forward(&x)?, first)?;
-            x = (x + normed(layer.post_attention_norm.as_ref(), attended)?)?;
-            let both = layer.gate_up.forward(&layer.mlp_norm.forward(&x)?)?;
-            let mlp = layer.down.forward(&self.gated.forward(&both)?)?;
-            x = (x + normed(layer.post_mlp_norm.as_ref(), mlp)?)?;
+            let input = normed(layer.attention_norm.as_ref(), &x)?;
+            let attended = self.attend(layer, &input, first)?;
+            x = self.add(x, layer.post_attention_norm.as_ref(), &attended)?;
+            let input = normed(layer.mlp_norm.as_ref(), &x)?;
+            let mlp = layer.mlp.forward(&input, &self.gated)?;
+            x = self.add(x, layer.post_mlp_norm.as_ref(), &mlp)?;
         }
         Ok(x)
+    }
+
+    /// The residual stream with an output of one half of a block.
+    fn add(&self, x: Tensor, norm: Option<&RmsNorm>, output: &Tensor) -> Result<Tensor> {
+        let output = normed(norm, output)?;
+        match self.blueprint.residual_scale {
+            Some(scale) => x + (output * f64::from(scale))?,
+            None => x + output,
+        }
     }
 
     /// (L, E) -> (L, E); writes the rows' keys and values into the cache.
@@ -157,7 +185,7 @@ impl Decoder {
             head_dim,
             norm,
             eps,
-            table: &layer.rope,
+            table: layer.rope.as_deref(),
             style: rope_style,
             first,
         };
@@ -202,6 +230,9 @@ impl Decoder {
                 .norm
                 .forward(&hidden.narrow(0, row, count)?.contiguous()?)?;
             let mut logits = self.head.forward(&x)?;
+            if let Some(scale) = self.blueprint.logit_scale {
+                logits = (logits * f64::from(scale))?;
+            }
             if let Some(cap) = self.blueprint.logit_softcap {
                 logits = ((logits / f64::from(cap))?.tanh()? * f64::from(cap))?;
             }
@@ -216,8 +247,8 @@ impl Decoder {
     }
 }
 
-fn normed(norm: Option<&RmsNorm>, x: Tensor) -> Result<Tensor> {
-    norm.map_or_else(|| Ok(x.clone()), |n| n.forward(&x))
+fn normed(norm: Option<&RmsNorm>, x: &Tensor) -> Result<Tensor> {
+    norm.map_or_else(|| Ok(x.clone()), |n| n.forward(x))
 }
 
 /// Runs one pass inside an autorelease pool where there is such a thing: without it the Metal backend's temporary objects stay alive
@@ -248,12 +279,19 @@ impl Builder<'_> {
         let mut tables: Vec<(RopeSpec, Arc<RopeTable>)> = Vec::new();
         let mut layers = Vec::with_capacity(self.blueprint.layers.len());
         for (i, spec) in self.blueprint.layers.iter().enumerate() {
-            let table = if let Some((_, table)) = tables.iter().find(|t| t.0 == spec.rope) {
-                Arc::clone(table)
-            } else {
-                let table = Arc::new(self.table(spec.rope)?);
-                tables.push((spec.rope, Arc::clone(&table)));
-                table
+            let known = |rope| {
+                tables
+                    .iter()
+                    .find(|t| t.0 == rope)
+                    .map(|t| Arc::clone(&t.1))
+            };
+            let table = match spec.rope.map(|rope| (rope, known(rope))) {
+                Some((rope, None)) => {
+                    let table = Arc::new(self.table(rope)?);
+                    tables.push((rope, Arc::clone(&table)));
+                    Some(table)
+                }
+                other => other.and_then(|(_, table)| table),
             };
             layers.push(self.layer(i, *spec, table)?);
         }
@@ -262,78 +300,125 @@ impl Builder<'_> {
 
     fn table(&self, spec: RopeSpec) -> std::result::Result<RopeTable, EngineError> {
         let dims = self.blueprint.rope_dims;
-        let factors = if spec.file_factors && self.weights.has("rope_freqs.weight") {
-            Some(self.weights.vector("rope_freqs.weight", dims / 2)?)
-        } else {
-            None
-        };
+        let factors = spec.factors.filter(|name| self.weights.has(name));
+        let factors = factors.map(|name| self.weights.vector(name, dims / 2));
+        let factors = factors.transpose()?;
         let factors = factors.as_ref().map(|f| f.host.as_slice());
-        RopeTable::new(
-            spec.base,
-            spec.factor,
-            dims,
-            factors,
-            self.capacity,
-            self.device,
-        )
-        .map_err(backend("rotary table"))
+        RopeTable::new(spec, dims, factors, self.capacity, self.device)
+            .map_err(backend("rotary table"))
     }
 
     fn layer(
         &self,
         i: usize,
         spec: LayerSpec,
-        rope: Arc<RopeTable>,
+        rope: Option<Arc<RopeTable>>,
     ) -> std::result::Result<Layer, EngineError> {
         let b = self.blueprint;
         let name = |part: &str| format!("blk.{i}.{part}.weight");
-        let head_norm = |part: &str| {
-            b.qk_norm
-                .then(|| self.weights.vector(&name(part), b.head_dim))
-                .transpose()
+        let kv = spec.kv_heads * b.head_dim;
+        let qk_norm = |part: &str, heads: usize| match b.qk_norm {
+            QkNorm::None => Ok(None),
+            QkNorm::PerHead => self.weights.vector(&name(part), b.head_dim).map(Some),
+            QkNorm::Whole => {
+                let all = heads * b.head_dim;
+                self.weights.vector(&name(part), all).map(Some)
+            }
         };
-        let post_norm = |part: &str| b.post_norms.then(|| self.norm(name(part))).transpose();
-        let (q, kv) = (b.heads * b.head_dim, spec.kv_heads * b.head_dim);
+        let norm_if = |wanted: bool, part: &str| wanted.then(|| self.norm(name(part))).transpose();
+        let (pre, post) = (b.norms != Norms::Post, b.norms != Norms::Pre);
+        Ok(Layer {
+            attention_norm: norm_if(pre, "attn_norm")?,
+            qkv: self.qkv(&name, kv)?,
+            q_norm: qk_norm("attn_q_norm", b.heads)?,
+            k_norm: qk_norm("attn_k_norm", spec.kv_heads)?,
+            output: self
+                .weights
+                .linear(b.heads * b.head_dim, &[(name("attn_output"), b.embedding)])?,
+            post_attention_norm: norm_if(post, "post_attention_norm")?,
+            mlp_norm: norm_if(pre, "ffn_norm")?,
+            mlp: match b.experts {
+                Some(experts) => Mlp::Mixture(self.mixture(&name, experts)?),
+                None => self.dense(&name)?,
+            },
+            post_mlp_norm: norm_if(post, "post_ffw_norm")?,
+            rope,
+            spec,
+            cache: (self.cache(kv)?, self.cache(kv)?),
+        })
+    }
+
+    fn cache(&self, width: usize) -> std::result::Result<Tensor, EngineError> {
         let dtype = if self.device.is_cpu() {
             DType::F32
         } else {
             DType::F16
         };
-        let cache = || {
-            Tensor::zeros((self.capacity, kv), dtype, self.device)
-                .map_err(backend("allocation of the cache"))
+        Tensor::zeros((self.capacity, width), dtype, self.device)
+            .map_err(backend("allocation of the cache"))
+    }
+
+    /// Queries, keys and values side by side, from three matrices or from one.
+    fn qkv(
+        &self,
+        name: &dyn Fn(&str) -> String,
+        kv: usize,
+    ) -> std::result::Result<Linear, EngineError> {
+        let b = self.blueprint;
+        let q = b.heads * b.head_dim;
+        let joint = name("attn_qkv");
+        let parts = if self.weights.has(&joint) {
+            vec![(joint, q + 2 * kv)]
+        } else {
+            vec![
+                (name("attn_q"), q),
+                (name("attn_k"), kv),
+                (name("attn_v"), kv),
+            ]
         };
-        Ok(Layer {
-            attention_norm: self.norm(name("attn_norm"))?,
-            qkv: self.weights.linear(
-                b.embedding,
-                &[
-                    (name("attn_q"), q),
-                    (name("attn_k"), kv),
-                    (name("attn_v"), kv),
-                ],
-            )?,
-            q_norm: head_norm("attn_q_norm")?,
-            k_norm: head_norm("attn_k_norm")?,
-            output: self
-                .weights
-                .linear(q, &[(name("attn_output"), b.embedding)])?,
-            post_attention_norm: post_norm("post_attention_norm")?,
-            mlp_norm: self.norm(name("ffn_norm"))?,
-            gate_up: self.weights.linear(
-                b.embedding,
-                &[
-                    (name("ffn_gate"), b.feed_forward),
-                    (name("ffn_up"), b.feed_forward),
-                ],
-            )?,
+        self.weights.linear(b.embedding, &parts)
+    }
+
+    /// Gate and up from two matrices, or from one that holds both.
+    fn dense(&self, name: &dyn Fn(&str) -> String) -> std::result::Result<Mlp, EngineError> {
+        let b = self.blueprint;
+        let width = b.feed_forward;
+        let parts = if self.weights.has(&name("ffn_gate")) {
+            vec![(name("ffn_gate"), width), (name("ffn_up"), width)]
+        } else {
+            vec![(name("ffn_up"), 2 * width)]
+        };
+        Ok(Mlp::Dense {
+            gate_up: self.weights.linear(b.embedding, &parts)?,
             down: self
                 .weights
-                .linear(b.feed_forward, &[(name("ffn_down"), b.embedding)])?,
-            post_mlp_norm: post_norm("post_ffw_norm")?,
-            rope,
-            spec,
-            cache: (cache()?, cache()?),
+                .linear(width, &[(name("ffn_down"), b.embedding)])?,
+        })
+    }
+
+    fn mixture(
+        &self,
+        name: &dyn Fn(&str) -> String,
+        spec: Experts,
+    ) -> std::result::Result<Mixture, EngineError> {
+        let (embedding, width) = (self.blueprint.embedding, spec.feed_forward);
+        let expert = |index| {
+            let of = (index, spec.count);
+            let inner = [(name("ffn_gate_exps"), width), (name("ffn_up_exps"), width)];
+            let outer = [(name("ffn_down_exps"), embedding)];
+            Ok(Expert {
+                gate_up: self.weights.expert(of, embedding, &inner)?,
+                down: self.weights.expert(of, width, &outer)?,
+            })
+        };
+        Ok(Mixture {
+            router: self
+                .weights
+                .linear(embedding, &[(name("ffn_gate_inp"), spec.count)])?,
+            experts: (0..spec.count)
+                .map(expert)
+                .collect::<std::result::Result<_, EngineError>>()?,
+            used: spec.used,
         })
     }
 }

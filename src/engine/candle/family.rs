@@ -1,9 +1,8 @@
-//! Descriptions of model families: what the metadata of a GGUF file says about the blocks of its decoder.
+//! What the metadata of a model file says about the blocks of its decoder: the description, and the checked reading of its keys.
 //!
-//! A family is one function from metadata to a [`Blueprint`] and one line in [`FAMILIES`]. It knows no tensors and no device.
-//!
-//! Sources: the `config.json` fields of each family in the transformers library, and llama.cpp's `docs`/`gguf-py` for the key names.
+//! The families themselves are in `families`. Knows no tensors and no device.
 
+use super::families;
 use crate::engine::EngineError;
 use crate::engine::kernels::elementwise::{Activation, RopeStyle};
 use crate::modelfile::GgufHeader;
@@ -15,19 +14,54 @@ pub(super) struct RopeSpec {
     pub base: f64,
     /// Positions are divided by this (linear scaling); 1 means unscaled.
     pub factor: f64,
-    /// Whether the file's own per-frequency factors (`rope_freqs.weight`) apply.
-    pub file_factors: bool,
+    /// Tensor of the file with a divisor for each frequency, used where the file has it.
+    pub factors: Option<&'static str>,
+    /// Factor on the rotated values.
+    pub magnitude: f64,
 }
 
 /// One layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct LayerSpec {
-    /// Rotary embedding.
-    pub rope: RopeSpec,
+    /// Rotary embedding; `None` leaves queries and keys as they are.
+    pub rope: Option<RopeSpec>,
     /// Sliding window in tokens; `None` sees everything.
     pub window: Option<usize>,
     /// Key/value heads.
     pub kv_heads: usize,
+}
+
+/// How queries and keys are normalised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum QkNorm {
+    /// Not at all.
+    None,
+    /// Each head by itself.
+    PerHead,
+    /// All heads together.
+    Whole,
+}
+
+/// Which norms a block has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Norms {
+    /// Before attention and MLP.
+    Pre,
+    /// On the outputs of attention and MLP, before they are added.
+    Post,
+    /// Both.
+    Both,
+}
+
+/// A mixture of experts in place of the MLP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Experts {
+    /// How many there are.
+    pub count: usize,
+    /// How many compute a row.
+    pub used: usize,
+    /// Width of one.
+    pub feed_forward: usize,
 }
 
 /// A decoder, described.
@@ -51,10 +85,12 @@ pub(super) struct Blueprint {
     pub layers: Vec<LayerSpec>,
     /// Order of rotated pairs.
     pub rope_style: RopeStyle,
-    /// Queries and keys are normalised per head.
-    pub qk_norm: bool,
-    /// Attention and MLP outputs are normalised before they are added.
-    pub post_norms: bool,
+    /// How queries and keys are normalised.
+    pub qk_norm: QkNorm,
+    /// Which norms a block has.
+    pub norms: Norms,
+    /// Experts in place of the MLP; a row's weights are the softmax over the experts it uses.
+    pub experts: Option<Experts>,
     /// Activation of the MLP's gate.
     pub activation: Activation,
     /// Factor on the embeddings.
@@ -65,23 +101,24 @@ pub(super) struct Blueprint {
     pub attention_softcap: Option<f32>,
     /// Soft cap of logits.
     pub logit_softcap: Option<f32>,
+    /// Factor on the outputs of attention and MLP.
+    pub residual_scale: Option<f32>,
+    /// Factor on the logits.
+    pub logit_scale: Option<f32>,
 }
 
 /// A family's reader.
-type Family = fn(&Keys<'_>) -> Result<Blueprint, EngineError>;
-
-/// Every architecture with a description, by its name in the file.
-const FAMILIES: [(&str, Family); 2] = [("llama", llama), ("gemma3", gemma3)];
+pub(super) type Family = fn(&Keys<'_>) -> Result<Blueprint, EngineError>;
 
 /// The architectures that can be run.
 pub fn supported_architectures() -> Vec<&'static str> {
-    FAMILIES.iter().map(|f| f.0).collect()
+    families::ALL.iter().map(|f| f.0).collect()
 }
 
 /// Reads the description of the decoder in a file.
 pub(super) fn blueprint(header: &GgufHeader) -> Result<Blueprint, EngineError> {
     let architecture = header.string("general.architecture")?.unwrap_or("");
-    let family = FAMILIES
+    let family = families::ALL
         .iter()
         .find(|f| f.0 == architecture)
         .ok_or_else(|| EngineError::UnsupportedArchitecture {
@@ -95,17 +132,17 @@ pub(super) fn blueprint(header: &GgufHeader) -> Result<Blueprint, EngineError> {
 }
 
 /// Metadata keys of one architecture, range-checked.
-struct Keys<'h> {
+pub(super) struct Keys<'h> {
     header: &'h GgufHeader,
     architecture: &'h str,
 }
 
 impl Keys<'_> {
-    fn key(&self, name: &str) -> String {
+    pub(super) fn key(&self, name: &str) -> String {
         format!("{}.{name}", self.architecture)
     }
 
-    fn wrong(&self, name: &str, found: impl ToString, why: &str) -> EngineError {
+    pub(super) fn wrong(&self, name: &str, found: impl ToString, why: &str) -> EngineError {
         EngineError::Metadata {
             key: self.key(name),
             found: found.to_string(),
@@ -113,7 +150,7 @@ impl Keys<'_> {
         }
     }
 
-    fn optional(&self, name: &str, most: u64) -> Result<Option<usize>, EngineError> {
+    pub(super) fn optional(&self, name: &str, most: u64) -> Result<Option<usize>, EngineError> {
         match self.header.unsigned(&self.key(name))? {
             None => Ok(None),
             Some(v) if (1..=most).contains(&v) => Ok(Some(v as usize)),
@@ -121,12 +158,12 @@ impl Keys<'_> {
         }
     }
 
-    fn required(&self, name: &str, most: u64) -> Result<usize, EngineError> {
+    pub(super) fn required(&self, name: &str, most: u64) -> Result<usize, EngineError> {
         self.optional(name, most)?
             .ok_or_else(|| self.wrong(name, "missing", "the architecture needs it"))
     }
 
-    fn positive(&self, name: &str) -> Result<Option<f64>, EngineError> {
+    pub(super) fn positive(&self, name: &str) -> Result<Option<f64>, EngineError> {
         match self.header.float(&self.key(name))? {
             Some(v) if !(v.is_finite() && v > 0.0) => {
                 Err(self.wrong(name, v, "it must be a positive number"))
@@ -135,11 +172,16 @@ impl Keys<'_> {
         }
     }
 
+    /// A positive number as a tensor's factor.
+    pub(super) fn scale(&self, name: &str) -> Result<Option<f32>, EngineError> {
+        Ok(self.positive(name)?.map(|v| v as f32))
+    }
+
     /// Linear rope scaling; refuses the kinds this decoder does not compute.
     fn rope_factor(&self) -> Result<f64, EngineError> {
         let kind = self.key("rope.scaling.type");
         match self.header.string(&kind)? {
-            None | Some("none") => Ok(1.0),
+            None | Some("none" | "longrope") => Ok(1.0),
             Some("linear") => Ok(self.positive("rope.scaling.factor")?.unwrap_or(1.0)),
             Some(other) => Err(self.wrong(
                 "rope.scaling.type",
@@ -150,7 +192,7 @@ impl Keys<'_> {
     }
 
     /// What all families share; a family overrides the rest.
-    fn base(&self) -> Result<Blueprint, EngineError> {
+    pub(super) fn base(&self) -> Result<Blueprint, EngineError> {
         let embedding = self.required("embedding_length", 1 << 16)?;
         let heads = self.required("attention.head_count", 1 << 10)?;
         let kv_heads = self
@@ -190,10 +232,11 @@ impl Keys<'_> {
         let rope = RopeSpec {
             base: self.positive("rope.freq_base")?.unwrap_or(10_000.0),
             factor: self.rope_factor()?,
-            file_factors: true,
+            factors: Some("rope_freqs.weight"),
+            magnitude: 1.0,
         };
         let layer = LayerSpec {
-            rope,
+            rope: Some(rope),
             window: None,
             kv_heads,
         };
@@ -213,64 +256,16 @@ impl Keys<'_> {
             })? as f32,
             layers: vec![layer; self.required("block_count", 1 << 10)?],
             rope_style: RopeStyle::Halves,
-            qk_norm: false,
-            post_norms: false,
+            qk_norm: QkNorm::None,
+            norms: Norms::Pre,
+            experts: None,
             activation: Activation::Silu,
             embedding_scale: None,
             attention_scale: 1.0 / (head_dim as f32).sqrt(),
             attention_softcap: None,
             logit_softcap: None,
+            residual_scale: None,
+            logit_scale: None,
         })
     }
-}
-
-/// Llama 1 to 3, SmolLM2, Mistral in its Llama form. Files hold query and key rows in the order of neighbouring pairs.
-fn llama(keys: &Keys<'_>) -> Result<Blueprint, EngineError> {
-    if keys.optional("expert_count", 1 << 16)?.is_some() {
-        return Err(keys.wrong(
-            "expert_count",
-            "set",
-            "mixtures of experts are not supported",
-        ));
-    }
-    Ok(Blueprint {
-        rope_style: RopeStyle::Neighbours,
-        ..keys.base()?
-    })
-}
-
-/// Gemma 3: norms around both halves of a block, normalised queries and keys, five local layers for each global one.
-fn gemma3(keys: &Keys<'_>) -> Result<Blueprint, EngineError> {
-    const LOCAL_ROPE_BASE: f64 = 10_000.0;
-    let mut blueprint = keys.base()?;
-    let window = keys.required("attention.sliding_window", 1 << 24)?;
-    let pattern = keys
-        .optional("attention.sliding_window_pattern", 1 << 10)?
-        .unwrap_or(6);
-    let local_base = keys
-        .positive("rope.freq_base_swa")?
-        .unwrap_or(LOCAL_ROPE_BASE);
-    for (i, layer) in blueprint.layers.iter_mut().enumerate() {
-        if (i + 1) % pattern != 0 {
-            layer.window = Some(window);
-            layer.rope = RopeSpec {
-                base: local_base,
-                factor: 1.0,
-                file_factors: false,
-            };
-        }
-    }
-    // The 27B model scales its queries by the width of a head's share of the residual stream, all others by the head's own width.
-    if blueprint.layers.len() == 62 {
-        blueprint.attention_scale = 1.0 / ((blueprint.embedding / blueprint.heads) as f32).sqrt();
-    }
-    blueprint.attention_softcap = keys.positive("attn_logit_softcapping")?.map(|v| v as f32);
-    blueprint.logit_softcap = keys.positive("final_logit_softcapping")?.map(|v| v as f32);
-    blueprint.embedding_scale = Some((blueprint.embedding as f32).sqrt());
-    Ok(Blueprint {
-        qk_norm: true,
-        post_norms: true,
-        activation: Activation::GeluTanh,
-        ..blueprint
-    })
 }

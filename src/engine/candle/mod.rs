@@ -6,6 +6,8 @@
 
 mod decoder;
 mod device;
+mod experts;
+mod families;
 mod family;
 mod ops;
 mod run;

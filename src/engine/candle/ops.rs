@@ -4,6 +4,7 @@
 //! plain CPU reference). Axes: L rows (positions), E embedding, H query heads, K key/value heads, D head dimension, T cached positions.
 //! All activations are f32; the key/value cache is f32 on the CPU and f16 on other devices.
 
+use super::family::RopeSpec;
 use crate::engine::kernels::attention::{AttentionShape, Inputs, attention};
 use crate::engine::kernels::dequant::expand;
 use crate::engine::kernels::elementwise::{Activation, RopeStyle, gated, rms_norm, rotate};
@@ -55,37 +56,59 @@ fn values<'s>(storage: &'s CpuStorage, layout: &Layout) -> Result<&'s [f32]> {
 pub(super) enum Linear {
     /// Weight blocks in the mapped file.
     Kernels(KernelLinear),
-    /// candle's quantised matrices.
-    Tensors(Vec<QMatMul>),
+    /// candle's quantised matrices, and what is added to their outputs.
+    Tensors(Vec<QMatMul>, Option<Vector>),
 }
 
 /// Weight blocks in the mapped file.
 pub(super) struct KernelLinear {
     file: Arc<WeightsFile>,
-    parts: Vec<TensorInfo>,
+    parts: Vec<Rows>,
+    bias: Option<Vector>,
+}
+
+/// Some rows of a tensor in the file: all of a matrix, or one expert's share of a stack.
+#[derive(Debug, Clone)]
+pub(super) struct Rows {
+    pub(super) info: TensorInfo,
+    pub(super) first: usize,
+    pub(super) count: usize,
+}
+
+impl Rows {
+    /// Their blocks.
+    pub(super) fn bytes<'f>(&self, file: &'f WeightsFile) -> &'f [u8] {
+        let bytes = file.tensor_bytes(&self.info);
+        let row = bytes.len() / self.info.rows();
+        &bytes[self.first * row..(self.first + self.count) * row]
+    }
 }
 
 impl Linear {
-    pub(super) fn kernels(file: Arc<WeightsFile>, parts: Vec<TensorInfo>) -> Self {
-        Self::Kernels(KernelLinear { file, parts })
+    pub(super) fn kernels(file: Arc<WeightsFile>, parts: Vec<Rows>, bias: Option<Vector>) -> Self {
+        Self::Kernels(KernelLinear { file, parts, bias })
     }
 
-    pub(super) fn tensors(matrices: Vec<QMatMul>) -> Self {
-        Self::Tensors(matrices)
+    pub(super) fn tensors(matrices: Vec<QMatMul>, bias: Option<Vector>) -> Self {
+        Self::Tensors(matrices, bias)
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::Kernels(linear) => x.apply_op1_no_bwd(linear),
-            Self::Tensors(matrices) => {
+            Self::Tensors(matrices, bias) => {
                 let parts = matrices
                     .iter()
                     .map(|m| m.forward(x))
                     .collect::<Result<Vec<_>>>()?;
-                if parts.len() == 1 {
-                    Ok(parts[0].clone())
+                let out = if parts.len() == 1 {
+                    parts[0].clone()
                 } else {
-                    Tensor::cat(&parts, D::Minus1)
+                    Tensor::cat(&parts, D::Minus1)?
+                };
+                match bias {
+                    Some(bias) => out.broadcast_add(&bias.tensor),
+                    None => Ok(out),
                 }
             }
         }
@@ -103,16 +126,23 @@ impl CustomOp1 for KernelLinear {
             .parts
             .iter()
             .map(|p| WeightRows {
-                ty: p.ty,
-                bytes: self.file.tensor_bytes(p),
-                rows: p.rows(),
-                columns: p.columns(),
+                ty: p.info.ty,
+                bytes: p.bytes(&self.file),
+                rows: p.count,
+                columns: p.info.columns(),
             })
             .collect();
         let rows = x.len() / weights[0].columns;
         let total = weights.iter().map(|w| w.rows).sum();
         let mut out = vec![0.0; rows * total];
         matmul(x, &weights, &mut out);
+        if let Some(bias) = &self.bias {
+            for row in out.chunks_exact_mut(total) {
+                row.iter_mut()
+                    .zip(bias.host.iter())
+                    .for_each(|(y, b)| *y += b);
+            }
+        }
         Ok((CpuStorage::F32(out), Shape::from((rows, total))))
     }
 }
@@ -244,10 +274,10 @@ pub(super) struct RopeTable {
 }
 
 impl RopeTable {
-    /// Angles are `position / factor * base^(-2i/dims) / factors[i]`, computed in f64 (Su et al. 2021).
+    /// Angles are `position / factor * base^(-2i/dims) / factors[i]`, computed in f64 (Su et al. 2021); both cos and sin are multiplied by the
+    /// magnitude (Ding et al. 2024).
     pub(super) fn new(
-        base: f64,
-        factor: f64,
+        spec: RopeSpec,
         dims: usize,
         factors: Option<&[f32]>,
         context: usize,
@@ -255,14 +285,16 @@ impl RopeTable {
     ) -> Result<Self> {
         let pairs = dims / 2;
         let frequency = |i: usize| {
-            base.powf(-2.0 * i as f64 / dims as f64)
-                / factor
+            spec.base.powf(-2.0 * i as f64 / dims as f64)
+                / spec.factor
                 / factors.map_or(1.0, |f| f64::from(f[i]))
         };
         let frequencies: Vec<f64> = (0..pairs).map(frequency).collect();
         let angles = (0..context).flat_map(|p| frequencies.iter().map(move |f| p as f64 * f));
-        let (sin, cos): (Vec<f32>, Vec<f32>) =
-            angles.map(|a| (a.sin() as f32, a.cos() as f32)).unzip();
+        let (sin, cos): (Vec<f32>, Vec<f32>) = angles
+            .map(|a| (a.sin() * spec.magnitude, a.cos() * spec.magnitude))
+            .map(|(sin, cos)| (sin as f32, cos as f32))
+            .unzip();
         let tensors = if device.is_cpu() {
             // The plain reference slices these; they cost nothing until then.
             let empty = Tensor::zeros((0, pairs), DType::F32, device)?;
@@ -297,14 +329,15 @@ impl RopeTable {
     }
 }
 
-/// Takes one group of heads out of the joint projection, normalises each head if asked, rotates it: (L, all) -> (L, heads * D).
+/// Takes one group of heads out of the joint projection, normalises and rotates it if asked: (L, all) -> (L, heads * D).
 pub(super) struct HeadRope<'a> {
     pub(super) column: usize,
     pub(super) heads: usize,
     pub(super) head_dim: usize,
+    /// As long as a head, or as all heads together, which are then normalised as one.
     pub(super) norm: Option<&'a Vector>,
     pub(super) eps: f32,
-    pub(super) table: &'a RopeTable,
+    pub(super) table: Option<&'a RopeTable>,
     pub(super) style: RopeStyle,
     /// Position of the first row.
     pub(super) first: usize,
@@ -317,16 +350,19 @@ impl HeadRope<'_> {
         }
         let rows = joint.dim(0)?;
         let width = self.heads * self.head_dim;
-        let mut x =
-            joint
-                .narrow(1, self.column, width)?
-                .reshape((rows, self.heads, self.head_dim))?;
+        let mut x = joint.narrow(1, self.column, width)?.contiguous()?;
         if let Some(norm) = self.norm {
-            x = candle_nn::ops::rms_norm(&x.contiguous()?, &norm.tensor, self.eps)?;
+            let together = norm.host.len();
+            let parts = x.reshape((rows, width / together, together))?;
+            x = candle_nn::ops::rms_norm(&parts, &norm.tensor, self.eps)?.reshape((rows, width))?;
         }
+        let Some(table) = self.table else {
+            return Ok(x);
+        };
+        let x = x.reshape((rows, self.heads, self.head_dim))?;
         let x = x.transpose(0, 1)?.unsqueeze(0)?;
-        let dims = 2 * self.table.pairs;
-        let (cos, sin) = self.table.rows(self.first, rows)?;
+        let dims = 2 * table.pairs;
+        let (cos, sin) = table.rows(self.first, rows)?;
         let part = x.narrow(3, 0, dims)?.contiguous()?;
         let turned = match self.style {
             RopeStyle::Halves => candle_nn::rotary_emb::rope(&part, &cos, &sin)?,
@@ -356,16 +392,17 @@ impl CustomOp1 for HeadRope<'_> {
             .enumerate()
             .for_each(|(row, out)| {
                 let from = &joint[row * all + self.column..][..width];
-                let (cos, sin) = self.table.row(self.first + row);
-                for (head, out) in from
-                    .chunks_exact(self.head_dim)
-                    .zip(out.chunks_exact_mut(self.head_dim))
-                {
-                    match self.norm {
-                        Some(norm) => rms_norm(head, &norm.host, self.eps, out),
-                        None => out.copy_from_slice(head),
-                    }
-                    rotate(out, cos, sin, self.style);
+                match self.norm {
+                    Some(norm) => from
+                        .chunks_exact(norm.host.len())
+                        .zip(out.chunks_exact_mut(norm.host.len()))
+                        .for_each(|(part, out)| rms_norm(part, &norm.host, self.eps, out)),
+                    None => out.copy_from_slice(from),
+                }
+                if let Some(table) = self.table {
+                    let (cos, sin) = table.row(self.first + row);
+                    out.chunks_exact_mut(self.head_dim)
+                        .for_each(|head| rotate(head, cos, sin, self.style));
                 }
             });
         Ok((CpuStorage::F32(out), Shape::from((rows, width))))
