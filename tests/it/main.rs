@@ -17,6 +17,8 @@ mod cli_stops;
 mod cli_until;
 mod context;
 mod coverage;
+#[cfg(feature = "candle")]
+mod families;
 mod golden_stats;
 mod hostile;
 mod hostile_corpus;

@@ -132,6 +132,20 @@ impl CandleEngine {
         Ok(())
     }
 
+    /// The logits (vocabulary values each) at every position of a sequence, handed to `each` with their position, from position `wanted` on.
+    ///
+    /// # Errors
+    /// When the ids are none, too many or outside the vocabulary, or the device fails.
+    pub fn logits(
+        &mut self,
+        ids: &[u32],
+        wanted: usize,
+        each: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), EngineError> {
+        self.check(ids, "sequence", ids.len())?;
+        self.compute(ids, 0, wanted, each)
+    }
+
     /// The logits after `ids` at `first..`.
     fn last_logits(&mut self, ids: &[u32], first: usize) -> Result<Vec<f32>, EngineError> {
         let mut last = Vec::new();

@@ -1,0 +1,190 @@
+//! Every family on tiny models, against float32 transformers on the same (dequantised) weights (`tests/golden/families`).
+
+use evalh::engine::candle::{CandleEngine, LoadOptions};
+use evalh::engine::{Engine, GenerateRequest, ScoreRequest};
+use evalh::modelfile::WeightsFile;
+use evalh::record::{DeviceChoice, TokenTable};
+use serde_json::Value;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Largest difference of a logit; the expected values are rounded to six digits.
+const TOLERANCE: f32 = 1e-3;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/families")
+}
+
+/// Every model with its expectations.
+fn models() -> Vec<(PathBuf, Value)> {
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.join("expected.json").is_file())
+        .collect();
+    folders.sort();
+    assert!(folders.len() >= 15, "{}", folders.len());
+    folders
+        .into_iter()
+        .map(|f| {
+            let text = std::fs::read_to_string(f.join("expected.json")).unwrap();
+            (f, serde_json::from_str(&text).unwrap())
+        })
+        .collect()
+}
+
+fn load(path: &Path, device: DeviceChoice) -> CandleEngine {
+    let options = LoadOptions {
+        device,
+        dtype: None,
+        context: 8192,
+        table: Arc::new(TokenTable::default()),
+        peak_memory: || None,
+    };
+    let file = Arc::new(WeightsFile::open(path).unwrap());
+    CandleEngine::load(file, &options).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    let numbers = value.as_array().unwrap().iter();
+    numbers.map(|v| v.as_u64().unwrap() as u32).collect()
+}
+
+/// All logits of a sequence from a position on.
+fn logits(engine: &mut CandleEngine, ids: &[u32], from: usize) -> Vec<Vec<f32>> {
+    let mut rows = vec![Vec::new(); ids.len()];
+    let mut each = |position: usize, row: &[f32]| rows[position] = row.to_vec();
+    engine.logits(ids, from, &mut each).unwrap();
+    rows
+}
+
+/// The largest difference from the expected logits of all sequences, and whether every arg-max agrees.
+fn worst(engine: &mut CandleEngine, sequences: &Value, expected: &Value) -> f32 {
+    let mut worst = 0.0_f32;
+    for (name, sequence) in sequences.as_object().unwrap() {
+        let Some(wanted) = expected["logits"].get(name) else {
+            continue;
+        };
+        let positions = ids(&wanted["positions"]);
+        let rows = logits(engine, &ids(sequence), positions[0] as usize);
+        for (position, values) in positions.iter().zip(wanted["values"].as_array().unwrap()) {
+            let found = &rows[*position as usize];
+            let values = values.as_array().unwrap();
+            assert_eq!(found.len(), values.len());
+            for (x, y) in found.iter().zip(values) {
+                worst = worst.max((x - y.as_f64().unwrap() as f32).abs());
+            }
+        }
+    }
+    worst
+}
+
+fn greedy(engine: &mut CandleEngine, prompt: &[u32], tokens: usize) -> Vec<u32> {
+    let request = GenerateRequest {
+        ids: prompt.to_vec(),
+        max_tokens: tokens as u32,
+        ..GenerateRequest::default()
+    };
+    let mut found = Vec::new();
+    let mut sink = |_: usize, r: Result<evalh::engine::RawGeneration, _>| {
+        found = r.unwrap().ids;
+        ControlFlow::Continue(())
+    };
+    engine.generate(&[request], &mut sink).unwrap();
+    found
+}
+
+/// The expectations of each GGUF file; a file that is the same as another has that one's.
+fn gguf_files(folder: &Path, expected: &Value) -> Vec<(PathBuf, Value)> {
+    let files = expected["files"].as_object().unwrap();
+    let of = |value: &Value| match value.get("same_as").and_then(Value::as_str) {
+        Some(other) => files[other].clone(),
+        None => value.clone(),
+    };
+    files
+        .iter()
+        .filter(|(name, _)| name.ends_with(".gguf"))
+        .map(|(name, value)| (folder.join(name), of(value)))
+        .collect()
+}
+
+#[test]
+fn logits_and_greedy_tokens_are_those_of_transformers() {
+    let mut checked = 0;
+    for (folder, expected) in models() {
+        for (path, wanted) in gguf_files(&folder, &expected) {
+            let mut engine = load(&path, DeviceChoice::Cpu);
+            let worst = worst(&mut engine, &expected["sequences"], &wanted);
+            assert!(worst <= TOLERANCE, "{}: {worst}", path.display());
+            let prompt = ids(&expected["sequences"]["short"]);
+            let tokens = ids(&wanted["greedy"]);
+            assert_eq!(
+                greedy(&mut engine, &prompt, tokens.len()),
+                tokens,
+                "{}",
+                path.display()
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked >= 80, "{checked}");
+}
+
+/// The first GGUF file of each model.
+fn one_file_each() -> Vec<(PathBuf, Value)> {
+    let first = |(folder, expected): (PathBuf, Value)| {
+        let file = gguf_files(&folder, &expected).into_iter().next()?;
+        Some((file.0, expected))
+    };
+    models().into_iter().filter_map(first).collect()
+}
+
+#[test]
+fn plain_operations_agree_with_the_kernels() {
+    for (path, expected) in one_file_each() {
+        let prompt = ids(&expected["sequences"]["window"]);
+        let [kernels, plain] = [DeviceChoice::Cpu, DeviceChoice::CpuPlain]
+            .map(|device| logits(&mut load(&path, device), &prompt, 0));
+        for (a, b) in kernels.iter().flatten().zip(plain.iter().flatten()) {
+            // candle rounds activations to 8 bits before a quantised product.
+            assert!((a - b).abs() <= 0.35, "{}: {a} {b}", path.display());
+        }
+    }
+}
+
+#[test]
+fn prefill_and_decode_are_one_forward_and_a_batch_is_its_parts() {
+    for (path, expected) in one_file_each() {
+        let mut engine = load(&path, DeviceChoice::Cpu);
+        let all = ids(&expected["sequences"]["window"]);
+        let whole = logits(&mut engine, &all, 0);
+        for cut in [1, 9, all.len() - 1] {
+            let prompt = &all[..cut];
+            let rows = logits(&mut engine, prompt, 0);
+            for (row, whole) in rows.iter().zip(&whole) {
+                let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(row), bits(whole), "{} cut at {cut}", path.display());
+            }
+        }
+        let requests: Vec<ScoreRequest> = [3, 8, 17]
+            .map(|cut| ScoreRequest {
+                context: all[..cut].to_vec(),
+                continuation: all[cut..].to_vec(),
+            })
+            .to_vec();
+        let mut scores = |requests: &[ScoreRequest]| {
+            let mut out = vec![None; requests.len()];
+            let mut sink = |i: usize, r: Result<evalh::engine::RawScore, _>| {
+                out[i] = Some(r.unwrap().token_logprobs);
+                ControlFlow::Continue(())
+            };
+            engine.score(requests, &mut sink).unwrap();
+            out
+        };
+        let together = scores(&requests);
+        for (request, score) in requests.iter().zip(together) {
+            assert_eq!(scores(std::slice::from_ref(request))[0], score);
+        }
+    }
+}
