@@ -148,7 +148,7 @@ fn gemma3(keys: &Keys<'_>) -> Result<Blueprint, EngineError> {
 /// be computed in two ways; here the context ends where the short factors do.
 fn phi3(keys: &Keys<'_>) -> Result<Blueprint, EngineError> {
     let mut blueprint = keys.base()?;
-    let window = keys.optional("attention.sliding_window", 1 << 24)?;
+    let window = keys.window()?;
     let original = keys.optional("rope.scaling.original_context_length", 1 << 24)?;
     let magnitude = keys.positive("rope.scaling.attn_factor")?;
     for layer in &mut blueprint.layers {

@@ -158,6 +158,15 @@ impl Keys<'_> {
         }
     }
 
+    /// Sliding window in tokens; files without one say 0 or nothing.
+    pub(super) fn window(&self) -> Result<Option<usize>, EngineError> {
+        let key = self.key("attention.sliding_window");
+        match self.header.unsigned(&key)? {
+            Some(0) => Ok(None),
+            _ => self.optional("attention.sliding_window", 1 << 24),
+        }
+    }
+
     pub(super) fn required(&self, name: &str, most: u64) -> Result<usize, EngineError> {
         self.optional(name, most)?
             .ok_or_else(|| self.wrong(name, "missing", "the architecture needs it"))
