@@ -4,6 +4,7 @@ use super::dataset::ModelData;
 use super::model::{
     Figure, ModelReport, NextStep, PairReport, ReportModel, Role, SkippedModel, SloReport, Verdict,
 };
+use super::observed::Observed;
 use super::options::AnalysisOptions;
 use super::value::{Absence, Value};
 use super::warning::Warning;
@@ -56,8 +57,9 @@ pub fn analyse(run: &RunRecord, prices: &PriceCard, options: &AnalysisOptions) -
     models.sort_by(|a, b| order(&a.1, &b.1, primary));
     let (data, mut reports): (Vec<ModelData<'_>>, Vec<ModelReport>) = models.into_iter().unzip();
     label(&mut reports, run);
+    let observed: Vec<Observed> = data.iter().map(|d| Observed::of_data(run, d)).collect();
+    let mut pairs = pairs::all(&observed, primary, options.level);
     let refs: Vec<&ModelData<'_>> = data.iter().collect();
-    let mut pairs = pairs::all(&refs, primary, options.level);
     sequential::replace(&mut pairs, run, &refs, primary);
     let leaders = leaders(&reports, &pairs, primary);
     let peaks: Vec<Option<Bytes>> = data.iter().map(|d| d.model.peak).collect();

@@ -1,5 +1,7 @@
 //! Errors of the analysis.
 
+use super::observed::Problem;
+
 /// Why an analysis could not be made, or does not agree with the raw rows.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AnalysisError {
@@ -45,6 +47,16 @@ pub enum AnalysisError {
         /// Prompts of the other.
         prompts_b: usize,
     },
+    /// An observation that is read from a file cannot be used.
+    #[error("`{place}` of `{origin}` {problem}")]
+    BadObservation {
+        /// Where it comes from.
+        origin: String,
+        /// Which value.
+        place: String,
+        /// What is wrong.
+        problem: Problem,
+    },
     /// A reported number is not what the raw rows give.
     #[error("`{metric}` of `{model}` is reported as {reported} but the raw rows give {recomputed}")]
     Differs {
@@ -76,6 +88,9 @@ impl AnalysisError {
                 "the report was made by another version of evalh, or the database was changed"
                     .to_owned(),
             ),
+            Self::BadObservation { .. } => {
+                Some("write the file again from the run it came from".to_owned())
+            }
             Self::UnknownModel { .. } | Self::BadLevel { .. } => None,
         }
     }
@@ -125,6 +140,15 @@ mod tests {
                 },
                 "`a` and `b` have no prompt in common: 3 and 4 prompts, none with the same content",
                 Some("compare runs of the same suite with the same decoding settings"),
+            ),
+            (
+                AnalysisError::BadObservation {
+                    origin: "b.json".to_owned(),
+                    place: "prompts".to_owned(),
+                    problem: Problem::TooMany { has: 9, most: 8 },
+                },
+                "`prompts` of `b.json` has 9 entries but at most 8 are read",
+                Some("write the file again from the run it came from"),
             ),
             (
                 AnalysisError::Differs {

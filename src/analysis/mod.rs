@@ -20,6 +20,7 @@ mod error;
 mod estimate;
 mod fit;
 mod model;
+mod observed;
 mod options;
 mod pairs;
 mod planning;
@@ -47,8 +48,9 @@ pub use model::{
     ReportModel, Role, SampleReport, Scale, SkippedModel, SliceReport, SloReport, Stopping, Tally,
     TestReport, Together, Verdict, VersusReport,
 };
+pub use observed::{HostClass, Observed, ObservedEpoch, ObservedPrompt, ObservedSuite, Problem};
 pub use options::{AnalysisOptions, Slo, SloTarget};
-pub use pairs::{Side, compare};
+pub use pairs::compare;
 pub use planning::{
     Detectable, PercentilePlan, Planned, Resolution, SpreadSource, Spreads, resolution,
 };

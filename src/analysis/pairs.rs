@@ -5,16 +5,14 @@
 //! paired t on logarithms. p-values are corrected over all pairs: Holm for the primary metric and, apart, for the secondary ones;
 //! Benjamini-Hochberg for the exploratory ones.
 
-use super::analyse::role_of;
-use super::dataset::ModelData;
+use super::analyse::{primary_of, role_of};
 use super::error::AnalysisError;
 use super::estimate::method_id;
 use super::model::{ComparisonReport, PairReport, Role, Scale, TestReport, Verdict};
+use super::observed::{Observed, ObservedEpoch};
 use super::options::AnalysisOptions;
-use super::quality;
 use super::value::{Absence, Measured, Value};
 use crate::metric::{self, Direction, Metric};
-use crate::record::{Digest, ModelRecord, RunRecord, SampleRecord};
 use crate::stats::paired_binary::{self, PairedTable};
 use crate::stats::power::{self, Errors};
 use crate::stats::{Comparison, Interval, Method, NotEstimable, Test};
@@ -27,96 +25,51 @@ const LEAST_PROMPTS: usize = 6;
 /// Id of the interval of a ratio.
 const LOG_RATIO: &str = "log-ratio-t";
 
-/// One model of one run.
-#[derive(Debug, Clone, Copy)]
-pub struct Side<'a> {
-    /// The run.
-    pub run: &'a RunRecord,
-    /// The model's name, or the first digits of its id.
-    pub model: &'a str,
-}
-
-/// Compares two models, of one run or of two. The first is `a`, position 0; the second is `b`, position 1.
+/// Compares two models, of one run, of two, or of files. The first is `a`, position 0; the second is `b`, position 1.
 ///
 /// # Errors
-/// When a model is not in its run, its name is ambiguous, or the two have no prompt in common.
+/// When the confidence level is not a share, or the two have no prompt in common.
 pub fn compare(
-    a: &Side<'_>,
-    b: &Side<'_>,
+    a: &Observed,
+    b: &Observed,
     options: &AnalysisOptions,
 ) -> Result<PairReport, AnalysisError> {
     options.check()?;
-    let (left, right) = (
-        ModelData::of(a.run, find(a)?),
-        ModelData::of(b.run, find(b)?),
-    );
-    let primary = super::analyse::primary_of(&a.run.header.suite.primary).0;
-    let pair = raw_pair(0, 1, &left, &right, &mut Planner::new(options.level));
+    let primary = primary(a);
+    let pair = raw_pair([0, 1], a, b, &mut Planner::new(options.level));
     if pair.prompts == 0 {
         return Err(AnalysisError::NothingInCommon {
-            a: a.model.to_owned(),
-            b: b.model.to_owned(),
-            prompts_a: left.prompts.len(),
-            prompts_b: right.prompts.len(),
+            a: a.label.clone(),
+            b: b.label.clone(),
+            prompts_a: a.prompts.len(),
+            prompts_b: b.prompts.len(),
         });
     }
     let mut reports = finish(vec![pair], primary, options.level);
     Ok(reports.remove(0))
 }
 
-fn find<'a>(side: &Side<'a>) -> Result<&'a ModelRecord, AnalysisError> {
-    let name = side.model;
-    let by_name = side.run.models.iter().filter(|m| m.planned.name == name);
-    let by_id = side
-        .run
-        .models
-        .iter()
-        .filter(|m| name.len() >= 6 && m.planned.id.as_str().starts_with(name));
-    let found: Vec<&ModelRecord> = by_name.chain(by_id).collect();
-    let run = side.run.header.id.to_string();
-    match found.as_slice() {
-        [one] => Ok(one),
-        [] => {
-            let mut valid: Vec<String> = side
-                .run
-                .models
-                .iter()
-                .map(|m| m.planned.name.clone())
-                .collect();
-            valid.sort();
-            valid.dedup();
-            let nearest = valid
-                .iter()
-                .map(|v| (strsim::jaro_winkler(name, v), v))
-                .filter(|(similarity, _)| *similarity > 0.7)
-                .max_by(|x, y| x.0.total_cmp(&y.0))
-                .map(|(_, v)| v.clone());
-            Err(AnalysisError::UnknownModel {
-                name: name.to_owned(),
-                run,
-                nearest,
-                valid,
-            })
-        }
-        many => Err(AnalysisError::AmbiguousModel {
-            name: name.to_owned(),
-            run,
-            count: many.len(),
-        }),
-    }
+/// The metric that decides: the suite's, or for a file whichever of the two it has.
+fn primary(observed: &Observed) -> &'static Metric {
+    let scored = || {
+        let mut epochs = observed.prompts.values().flat_map(|p| &p.epochs);
+        epochs.any(|e| e.score.is_some())
+    };
+    let name = match &observed.suite {
+        Some(suite) => suite.primary.as_str(),
+        None if scored() => "score",
+        None => "pass_rate",
+    };
+    primary_of(name).0
 }
 
 /// Every pair of models, in their order.
-pub(super) fn all(
-    models: &[&ModelData<'_>],
-    primary: &'static Metric,
-    level: f64,
-) -> Vec<PairReport> {
+pub(super) fn all(models: &[Observed], primary: &'static Metric, level: f64) -> Vec<PairReport> {
     let mut planner = Planner::new(level);
     let mut raw = Vec::new();
     for (a, left) in models.iter().enumerate() {
         for (b, right) in models.iter().enumerate().skip(a + 1) {
-            raw.push(raw_pair(a, b, left, right, &mut planner));
+            raw.push(raw_pair([a, b], left, right, &mut planner));
         }
     }
     finish(raw, primary, level)
@@ -144,37 +97,26 @@ struct RawComparison {
     prompts: usize,
 }
 
-type Groups<'a> = (&'a [&'a SampleRecord], &'a [&'a SampleRecord]);
+type Groups<'a> = (&'a [ObservedEpoch], &'a [ObservedEpoch]);
 
 fn raw_pair(
-    a: usize,
-    b: usize,
-    left: &ModelData<'_>,
-    right: &ModelData<'_>,
+    [a, b]: [usize; 2],
+    left: &Observed,
+    right: &Observed,
     planner: &mut Planner,
 ) -> RawPair {
-    let (l, r) = (left.prompts.by_content(), right.prompts.by_content());
-    let matched: Vec<(&Digest, Groups<'_>)> = l
+    let (l, r) = (&left.prompts, &right.prompts);
+    let groups: Vec<Groups<'_>> = l
         .iter()
-        .filter_map(|(content, x)| Some((*content, (x.as_slice(), r.get(content)?.as_slice()))))
+        .filter_map(|(content, x)| Some((x.epochs.as_slice(), r.get(content)?.epochs.as_slice())))
         .collect();
-    let groups: Vec<Groups<'_>> = matched.into_iter().map(|(_, g)| g).collect();
-    let per_prompt = |f: &dyn Fn(&SampleRecord) -> Option<f64>| prompt_means(&groups, f);
-    let ttft = |s: &SampleRecord| s.generation.as_ref().and_then(metric::ttft_ms);
-    let e2e = |s: &SampleRecord| s.generation.as_ref().map(metric::e2e_ms);
-    let decode = |s: &SampleRecord| {
-        let time = s
-            .generation
-            .as_ref()
-            .and_then(metric::tpot_ms)
-            .filter(|t| *t > 0.0)?;
-        Some(1e3 / time)
-    };
+    let per_prompt = |f: &dyn Fn(&ObservedEpoch) -> Option<f64>| prompt_means(&groups, f);
+    let decode = |e: &ObservedEpoch| Some(1e3 / e.tpot_ms.filter(|t| *t > 0.0)?);
     let comparisons = [
-        difference("score", &per_prompt(&|s| s.score.score), planner),
+        difference("score", &per_prompt(&|e| e.score), planner),
         passes(&groups, planner),
-        ratio("ttft_ms_mean", &per_prompt(&ttft), planner),
-        ratio("e2e_ms_mean", &per_prompt(&e2e), planner),
+        ratio("ttft_ms_mean", &per_prompt(&|e| e.ttft_ms), planner),
+        ratio("e2e_ms_mean", &per_prompt(&|e| e.e2e_ms), planner),
         ratio("decode_tps", &per_prompt(&decode), planner),
     ];
     RawPair {
@@ -189,10 +131,10 @@ fn raw_pair(
 /// Means of both sides for each prompt where both have a value.
 fn prompt_means(
     groups: &[Groups<'_>],
-    value: &dyn Fn(&SampleRecord) -> Option<f64>,
+    value: &dyn Fn(&ObservedEpoch) -> Option<f64>,
 ) -> (Vec<f64>, Vec<f64>) {
-    let mean = |group: &[&SampleRecord]| {
-        let values: Vec<f64> = group.iter().filter_map(|s| value(s)).collect();
+    let mean = |group: &[ObservedEpoch]| {
+        let values: Vec<f64> = group.iter().filter_map(value).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
     groups
@@ -338,7 +280,7 @@ fn ratio(id: &str, (a, b): &(Vec<f64>, Vec<f64>), planner: &mut Planner) -> Opti
 
 /// The difference of pass rates.
 fn passes(groups: &[Groups<'_>], planner: &mut Planner) -> Option<RawComparison> {
-    let means = prompt_means(groups, &quality::passed);
+    let means = prompt_means(groups, &|e| e.passed.map(|p| f64::from(u8::from(p))));
     let single = groups.iter().all(|(x, y)| x.len() == 1 && y.len() == 1);
     let mut raw = difference("pass_rate", &means, planner)?;
     if !single || means.0.is_empty() {

@@ -521,55 +521,26 @@ fn two_runs_compare_by_content() {
     b.samples
         .iter_mut()
         .for_each(|s| s.key.sample = format!("renamed-{}", s.key.sample));
-    let (left, right) = (
-        Side {
-            run: &a,
-            model: "m",
-        },
-        Side {
-            run: &b,
-            model: "m",
-        },
-    );
+    let left = Observed::of_run(&a, "m").unwrap();
+    let right = Observed::of_run(&b, "m").unwrap();
     let pair = compare(&left, &right, &options()).unwrap();
     assert_eq!((pair.prompts, pair.unmatched), (7, 1));
     near(
         pair.comparison("score").unwrap().value.point().unwrap(),
         4.0 / 7.0,
     );
-    let missing = compare(
-        &Side {
-            model: "mm",
-            ..left
-        },
-        &right,
-        &options(),
-    )
-    .unwrap_err();
+    let missing = Observed::of_run(&a, "mm").unwrap_err();
     assert!(matches!(missing, AnalysisError::UnknownModel { .. }));
     b.samples
         .iter_mut()
         .for_each(|s| s.content = crate::record::Digest::of(s.key.sample.as_bytes()));
-    let right = Side {
-        run: &b,
-        model: "m",
-    };
+    let right = Observed::of_run(&b, "m").unwrap();
     assert!(matches!(
         compare(&left, &right, &options()),
         Err(AnalysisError::NothingInCommon { prompts_b: 8, .. })
     ));
-    let by_id = testkit::id("m").short().to_owned();
-    assert!(
-        compare(
-            &left,
-            &Side {
-                run: &a,
-                model: &by_id
-            },
-            &options()
-        )
-        .is_ok()
-    );
+    let by_id = Observed::of_run(&a, testkit::id("m").short()).unwrap();
+    assert!(compare(&left, &by_id, &options()).is_ok());
     let bad = AnalysisOptions {
         level: 95.0,
         ..options()
