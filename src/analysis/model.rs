@@ -301,12 +301,15 @@ pub struct PairReport {
     pub unmatched: usize,
     /// One a compared metric, in catalogue order.
     pub comparisons: Vec<ComparisonReport>,
+    /// Metrics with an interval and no test: they would say the same as a tested one, or neither side of them is better.
+    pub described: Vec<ComparisonReport>,
 }
 
 impl PairReport {
-    /// The comparison of a metric.
+    /// The comparison of a metric, tested or described.
     pub fn comparison(&self, id: &str) -> Option<&ComparisonReport> {
-        self.comparisons.iter().find(|c| c.metric.id == id)
+        let mut all = self.comparisons.iter().chain(&self.described);
+        all.find(|c| c.metric.id == id)
     }
 }
 
@@ -385,6 +388,8 @@ pub enum Verdict {
     NotToldApart,
     /// There is no test.
     Untestable(Absence),
+    /// Not tested on purpose.
+    Described,
 }
 
 impl Verdict {
@@ -394,6 +399,7 @@ impl Verdict {
             Self::ToldApart { .. } => "told_apart",
             Self::NotToldApart => "not_told_apart",
             Self::Untestable(_) => "untestable",
+            Self::Described => "described",
         }
     }
 }

@@ -97,6 +97,9 @@ pub struct ObservedPrompt {
     pub task: String,
     /// Sample id.
     pub sample: String,
+    /// Digest of what the model was shown and of what was expected, where the key does not cover them; `None` for runs.
+    #[serde(with = "optional_digest")]
+    pub asked: Option<Digest>,
     /// Its repetitions, at least one.
     pub epochs: Vec<ObservedEpoch>,
 }
@@ -268,6 +271,7 @@ impl ObservedPrompt {
         Self {
             task: first.map_or_else(String::new, |s| s.key.task.clone()),
             sample: first.map_or_else(String::new, |s| s.key.sample.clone()),
+            asked: None,
             epochs: group.iter().map(|s| ObservedEpoch::of(s)).collect(),
         }
     }

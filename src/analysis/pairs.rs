@@ -9,7 +9,7 @@ use super::analyse::{primary_of, role_of};
 use super::error::AnalysisError;
 use super::estimate::method_id;
 use super::model::{ComparisonReport, PairReport, Role, Scale, TestReport, Verdict};
-use super::observed::{Observed, ObservedEpoch};
+use super::observed::{Observed, ObservedEpoch, ObservedPrompt};
 use super::options::AnalysisOptions;
 use super::value::{Absence, Measured, Value};
 use crate::metric::{self, Direction, Metric};
@@ -82,6 +82,7 @@ struct RawPair {
     prompts: usize,
     unmatched: usize,
     comparisons: Vec<RawComparison>,
+    described: Vec<RawComparison>,
 }
 
 /// A comparison before its p-value is corrected.
@@ -97,7 +98,56 @@ struct RawComparison {
     prompts: usize,
 }
 
-type Groups<'a> = (&'a [ObservedEpoch], &'a [ObservedEpoch]);
+/// Both sides' repetitions of one prompt.
+pub(super) type Groups<'a> = (&'a [ObservedEpoch], &'a [ObservedEpoch]);
+
+/// What one repetition says of a metric.
+type Observe = fn(&ObservedEpoch) -> Option<f64>;
+
+/// How a metric of prompts is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Subtracted.
+    Difference,
+    /// Subtracted; with one epoch by the tests of paired proportions.
+    Pass,
+    /// Divided.
+    Ratio,
+}
+
+/// What is tested, in the order of the catalogue.
+pub(super) const COMPARED: [(&str, Kind, Observe); 5] = [
+    ("score", Kind::Difference, |e| e.score),
+    ("pass_rate", Kind::Pass, |e| {
+        e.passed.map(|p| f64::from(u8::from(p)))
+    }),
+    ("ttft_ms_mean", Kind::Ratio, |e| e.ttft_ms),
+    ("e2e_ms_mean", Kind::Ratio, |e| e.e2e_ms),
+    ("decode_tps", Kind::Ratio, |e| {
+        Some(1e3 / e.tpot_ms.filter(|t| *t > 0.0)?)
+    }),
+];
+
+/// What has an interval and no test: it says the same as a tested one in other words (the time of a token is the inverse of the speed; on
+/// one machine and one price card costs are in the ratio of the times), or neither side of it is better.
+pub(super) const DESCRIBED: [(&str, Kind, Observe); 3] = [
+    ("tpot_ms_mean", Kind::Ratio, |e| e.tpot_ms),
+    ("completion_tokens_mean", Kind::Ratio, |e| {
+        e.completion_tokens.map(f64::from)
+    }),
+    ("local_usd_per_1k", Kind::Ratio, |e| e.e2e_ms),
+];
+
+/// The prompts that both sides have, in the order of their keys.
+pub(super) fn joined<'a>(left: &'a Observed, right: &'a Observed) -> Vec<Groups<'a>> {
+    let of = |(key, x): (&String, &'a ObservedPrompt)| {
+        Some((
+            x.epochs.as_slice(),
+            right.prompts.get(key)?.epochs.as_slice(),
+        ))
+    };
+    left.prompts.iter().filter_map(of).collect()
+}
 
 fn raw_pair(
     [a, b]: [usize; 2],
@@ -105,34 +155,30 @@ fn raw_pair(
     right: &Observed,
     planner: &mut Planner,
 ) -> RawPair {
-    let (l, r) = (&left.prompts, &right.prompts);
-    let groups: Vec<Groups<'_>> = l
-        .iter()
-        .filter_map(|(content, x)| Some((x.epochs.as_slice(), r.get(content)?.epochs.as_slice())))
-        .collect();
-    let per_prompt = |f: &dyn Fn(&ObservedEpoch) -> Option<f64>| prompt_means(&groups, f);
-    let decode = |e: &ObservedEpoch| Some(1e3 / e.tpot_ms.filter(|t| *t > 0.0)?);
-    let comparisons = [
-        difference("score", &per_prompt(&|e| e.score), planner),
-        passes(&groups, planner),
-        ratio("ttft_ms_mean", &per_prompt(&|e| e.ttft_ms), planner),
-        ratio("e2e_ms_mean", &per_prompt(&|e| e.e2e_ms), planner),
-        ratio("decode_tps", &per_prompt(&decode), planner),
-    ];
+    let groups = joined(left, right);
+    let mut all = |metrics: &[(&str, Kind, Observe)]| -> Vec<RawComparison> {
+        let raw = |(id, kind, observe): &(&str, Kind, Observe)| {
+            let means = prompt_means(&groups, *observe);
+            match kind {
+                Kind::Difference => difference(id, &means, planner),
+                Kind::Pass => passes(id, &groups, &means, planner),
+                Kind::Ratio => ratio(id, &means, planner),
+            }
+        };
+        metrics.iter().filter_map(raw).collect()
+    };
     RawPair {
         a,
         b,
         prompts: groups.len(),
-        unmatched: l.len() + r.len() - 2 * groups.len(),
-        comparisons: comparisons.into_iter().flatten().collect(),
+        unmatched: left.prompts.len() + right.prompts.len() - 2 * groups.len(),
+        comparisons: all(&COMPARED),
+        described: all(&DESCRIBED),
     }
 }
 
 /// Means of both sides for each prompt where both have a value.
-fn prompt_means(
-    groups: &[Groups<'_>],
-    value: &dyn Fn(&ObservedEpoch) -> Option<f64>,
-) -> (Vec<f64>, Vec<f64>) {
+pub(super) fn prompt_means(groups: &[Groups<'_>], value: Observe) -> (Vec<f64>, Vec<f64>) {
     let mean = |group: &[ObservedEpoch]| {
         let values: Vec<f64> = group.iter().filter_map(value).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
@@ -278,16 +324,29 @@ fn ratio(id: &str, (a, b): &(Vec<f64>, Vec<f64>), planner: &mut Planner) -> Opti
     Some(raw)
 }
 
+/// Whether every prompt has one repetition on both sides.
+pub(super) fn single(groups: &[Groups<'_>]) -> bool {
+    groups.iter().all(|(x, y)| x.len() == 1 && y.len() == 1)
+}
+
+/// The 2 x 2 table of results that are 0 or 1.
+pub(super) fn table(a: &[f64], b: &[f64]) -> Option<PairedTable> {
+    let results = |values: &[f64]| values.iter().map(|x| *x > 0.5).collect::<Vec<bool>>();
+    PairedTable::from_results(&results(a), &results(b)).ok()
+}
+
 /// The difference of pass rates.
-fn passes(groups: &[Groups<'_>], planner: &mut Planner) -> Option<RawComparison> {
-    let means = prompt_means(groups, &|e| e.passed.map(|p| f64::from(u8::from(p))));
-    let single = groups.iter().all(|(x, y)| x.len() == 1 && y.len() == 1);
-    let mut raw = difference("pass_rate", &means, planner)?;
-    if !single || means.0.is_empty() {
+fn passes(
+    id: &str,
+    groups: &[Groups<'_>],
+    means: &(Vec<f64>, Vec<f64>),
+    planner: &mut Planner,
+) -> Option<RawComparison> {
+    let mut raw = difference(id, means, planner)?;
+    if !single(groups) || means.0.is_empty() {
         return Some(raw);
     }
-    let results = |values: &[f64]| values.iter().map(|x| *x > 0.5).collect::<Vec<bool>>();
-    let table = PairedTable::from_results(&results(&means.0), &results(&means.1)).ok()?;
+    let table = table(&means.0, &means.1)?;
     raw.value = Value::from_stats(paired_binary::tango(&table, planner.level), means.0.len());
     raw.test = paired_binary::mcnemar_mid_p(&table).ok();
     let n = table.units() as f64;
@@ -323,6 +382,7 @@ fn finish(raw: Vec<RawPair>, primary: &'static Metric, level: f64) -> Vec<PairRe
                 prompts: pair.prompts,
                 unmatched: pair.unmatched,
                 comparisons: comparisons.collect(),
+                described: pair.described.into_iter().map(described).collect(),
             }
         })
         .collect()
@@ -379,6 +439,22 @@ fn report(
         effect: raw.effect,
         prompts_needed: raw.needed.filter(|_| !resolved),
         detectable: raw.detectable,
+        better: raw.better,
+    }
+}
+
+/// A comparison without a test.
+fn described(raw: RawComparison) -> ComparisonReport {
+    ComparisonReport {
+        metric: raw.metric,
+        role: Role::Exploratory,
+        scale: raw.scale,
+        value: raw.value,
+        test: None,
+        verdict: Verdict::Described,
+        effect: raw.effect,
+        prompts_needed: None,
+        detectable: None,
         better: raw.better,
     }
 }

@@ -319,11 +319,11 @@ fn pair(p: &PairReport, report: &ReportModel) -> Json {
 fn comparison<'r>(c: &ComparisonReport, name: &dyn Fn(usize) -> &'r str) -> Json {
     let better = match c.verdict {
         Verdict::ToldApart { better } => Some(name(better)),
-        Verdict::NotToldApart | Verdict::Untestable(_) => None,
+        Verdict::NotToldApart | Verdict::Untestable(_) | Verdict::Described => None,
     };
     let why = match &c.verdict {
         Verdict::Untestable(why) => Some(why.to_string()),
-        Verdict::ToldApart { .. } | Verdict::NotToldApart => None,
+        Verdict::ToldApart { .. } | Verdict::NotToldApart | Verdict::Described => None,
     };
     let test = c.test.as_ref().map(|t| {
         json!({

@@ -117,6 +117,7 @@ impl Words<'_> {
             Verdict::Untestable(why) => {
                 format!("{a} and {b}: no verdict, {}.", self.reason(why))
             }
+            Verdict::Described => format!("{a} and {b}: {seen}{conditions}."),
         }
     }
 
