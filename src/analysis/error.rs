@@ -57,6 +57,58 @@ pub enum AnalysisError {
         /// What is wrong.
         problem: Problem,
     },
+    /// A line of a sample file cannot be used.
+    #[error("{path}:{line}: {problem}")]
+    BadLine {
+        /// The file.
+        path: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: LineProblem,
+    },
+    /// A document stands twice in a sample file.
+    #[error(
+        "`{path}` has document `{doc_hash}` with filter `{filter}` on line {} and on line {}", lines[0], lines[1]
+    )]
+    RepeatedDocument {
+        /// The file.
+        path: String,
+        /// The lines, from 1.
+        lines: [usize; 2],
+        /// The document.
+        doc_hash: String,
+        /// The filter.
+        filter: String,
+    },
+    /// A sample file has no metric or filter of this name.
+    #[error("{what} `{name}` is not in `{path}`{}", did_you_mean(nearest.as_deref()))]
+    UnknownInFile {
+        /// `metric` or `filter`.
+        what: &'static str,
+        /// What was asked for.
+        name: String,
+        /// The file.
+        path: String,
+        /// The most similar name, when one is similar.
+        nearest: Option<String>,
+        /// Every name there is.
+        valid: Vec<String>,
+    },
+    /// Two sample files hold different metrics.
+    #[error("`{}` holds metric `{}` but `{}` holds `{}`", paths[0], metrics[0], paths[1], metrics[1])]
+    DifferentMetrics {
+        /// Of both.
+        metrics: [String; 2],
+        /// The files.
+        paths: [String; 2],
+    },
+    /// A sample file without a record.
+    #[error("`{path}` holds no record")]
+    EmptyFile {
+        /// The file.
+        path: String,
+    },
     /// A reported number is not what the raw rows give.
     #[error("`{metric}` of `{model}` is reported as {reported} but the raw rows give {recomputed}")]
     Differs {
@@ -69,6 +121,71 @@ pub enum AnalysisError {
         /// From the raw rows.
         recomputed: String,
     },
+}
+
+/// What is wrong with a line of a sample file.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum LineProblem {
+    /// No JSON object.
+    #[error("not JSON, column {column}: {why}{}", not_a_number(why))]
+    NotJson {
+        /// The column, from 1; 0 where the line as a whole is wrong.
+        column: usize,
+        /// What the parser says.
+        why: String,
+    },
+    /// A field is missing.
+    #[error("`{field}` is missing")]
+    Missing {
+        /// Which.
+        field: &'static str,
+    },
+    /// A name that is empty or too long.
+    #[error("a name is {bytes} bytes long but must have 1 to {most}")]
+    BadName {
+        /// Its length.
+        bytes: usize,
+        /// Longest length.
+        most: usize,
+    },
+    /// Nothing that could be a metric.
+    #[error("there is no metric: neither a list `metrics` nor a number")]
+    NoMetric,
+    /// The metric is missing.
+    #[error("there is no value of metric `{metric}`")]
+    NoValue {
+        /// Which.
+        metric: String,
+    },
+    /// The metric is no number.
+    #[error("metric `{metric}` is not a finite number")]
+    NotANumber {
+        /// Which.
+        metric: String,
+    },
+    /// A repetition that is none.
+    #[error(
+        "the document stands on line {first} with another prompt or target, so that it is no repetition"
+    )]
+    AskedOtherwise {
+        /// The first line with the document.
+        first: usize,
+    },
+    /// More documents than are read.
+    #[error("there are more than {most} documents")]
+    TooManyDocuments {
+        /// Most that are read.
+        most: usize,
+    },
+}
+
+/// Python writes numbers that JSON does not have.
+fn not_a_number(why: &str) -> &'static str {
+    if why == "expected value" {
+        " (`NaN` and `Infinity` are no JSON numbers)"
+    } else {
+        ""
+    }
 }
 
 impl AnalysisError {
@@ -91,7 +208,28 @@ impl AnalysisError {
             Self::BadObservation { .. } => {
                 Some("write the file again from the run it came from".to_owned())
             }
-            Self::UnknownModel { .. } | Self::BadLevel { .. } => None,
+            Self::BadLine {
+                problem: LineProblem::Missing { .. },
+                ..
+            } => Some("write the samples with `lm_eval --log_samples`".to_owned()),
+            Self::BadLine {
+                problem: LineProblem::NotANumber { .. },
+                ..
+            } => Some("choose another metric with `--metric`".to_owned()),
+            Self::RepeatedDocument { .. } => Some(
+                "if these are repetitions of one prompt, say so with `--replicates`".to_owned(),
+            ),
+            Self::UnknownInFile { valid, .. } if !valid.is_empty() => {
+                Some(format!("the file has {}", valid.join(", ")))
+            }
+            Self::DifferentMetrics { .. } => {
+                Some("choose a metric that both have with `--metric`".to_owned())
+            }
+            Self::UnknownModel { .. }
+            | Self::BadLevel { .. }
+            | Self::BadLine { .. }
+            | Self::UnknownInFile { .. }
+            | Self::EmptyFile { .. } => None,
         }
     }
 }

@@ -14,11 +14,15 @@
 //! Methods: `docs/statistics.md`; definitions: `docs/metrics.md`.
 
 mod analyse;
+mod caution;
+mod changes;
+mod contrast;
 mod costs;
 mod dataset;
 mod error;
 mod estimate;
 mod fit;
+mod lm_eval;
 mod model;
 mod observed;
 mod options;
@@ -42,7 +46,11 @@ mod warning;
 pub use crate::cost::{BreakEven, LocalCost, PriceCard, Scenario};
 pub use crate::stats::Interval;
 pub use analyse::analyse;
-pub use error::AnalysisError;
+pub use caution::Caution;
+pub use changes::{Change, ChangeSide, Changes};
+pub use contrast::{Also, Answered, ContrastReport, Detail, Pairing, SideReport, contrast};
+pub use error::{AnalysisError, LineProblem};
+pub use lm_eval::{SampleFile, SampleFileOptions, finish_samples};
 pub use model::{
     ComparisonReport, CostReport, Figure, FitReport, ModelFit, ModelReport, NextStep, PairReport,
     ReportModel, Role, SampleReport, Scale, SkippedModel, SliceReport, SloReport, Stopping, Tally,

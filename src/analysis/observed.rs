@@ -305,6 +305,14 @@ impl ObservedPrompt {
 }
 
 impl ObservedEpoch {
+    /// Whether there is an answer that was judged right or wrong; true where the source does not tell outcomes.
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(
+            self.outcome,
+            None | Some(Outcome::Correct | Outcome::Incorrect)
+        )
+    }
+
     fn of(sample: &SampleRecord) -> Self {
         let generation = sample.generation.as_ref();
         Self {

@@ -50,7 +50,7 @@ pub fn compare(
 }
 
 /// The metric that decides: the suite's, or for a file whichever of the two it has.
-fn primary(observed: &Observed) -> &'static Metric {
+pub(super) fn primary(observed: &Observed) -> &'static Metric {
     let scored = || {
         let mut epochs = observed.prompts.values().flat_map(|p| &p.epochs);
         epochs.any(|e| e.score.is_some())
@@ -102,7 +102,7 @@ struct RawComparison {
 pub(super) type Groups<'a> = (&'a [ObservedEpoch], &'a [ObservedEpoch]);
 
 /// What one repetition says of a metric.
-type Observe = fn(&ObservedEpoch) -> Option<f64>;
+pub(super) type Observe = fn(&ObservedEpoch) -> Option<f64>;
 
 /// How a metric of prompts is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +137,12 @@ pub(super) const DESCRIBED: [(&str, Kind, Observe); 3] = [
     }),
     ("local_usd_per_1k", Kind::Ratio, |e| e.e2e_ms),
 ];
+
+/// What one repetition says of a compared metric.
+pub(super) fn observe(id: &str) -> Option<Observe> {
+    let row = COMPARED.iter().find(|(compared, _, _)| *compared == id)?;
+    Some(row.2)
+}
 
 /// The prompts that both sides have, in the order of their keys.
 pub(super) fn joined<'a>(left: &'a Observed, right: &'a Observed) -> Vec<Groups<'a>> {
@@ -178,9 +184,12 @@ fn raw_pair(
 }
 
 /// Means of both sides for each prompt where both have a value.
-pub(super) fn prompt_means(groups: &[Groups<'_>], value: Observe) -> (Vec<f64>, Vec<f64>) {
+pub(super) fn prompt_means(
+    groups: &[Groups<'_>],
+    value: impl Fn(&ObservedEpoch) -> Option<f64>,
+) -> (Vec<f64>, Vec<f64>) {
     let mean = |group: &[ObservedEpoch]| {
-        let values: Vec<f64> = group.iter().filter_map(value).collect();
+        let values: Vec<f64> = group.iter().filter_map(&value).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
     groups
