@@ -33,6 +33,22 @@ pub enum AnalysisError {
         /// Models with that name.
         count: usize,
     },
+    /// A run has several models and none was named, or no measured one.
+    #[error("run `{run}` has {} measured models and none was named", valid.len())]
+    ModelNotNamed {
+        /// The run.
+        run: String,
+        /// Names of its measured models, sorted.
+        valid: Vec<String>,
+    },
+    /// A run and a file of another tool.
+    #[error("`{a}` and `{b}` cannot be compared: one is a file of samples, the other is not")]
+    DifferentKinds {
+        /// One side.
+        a: String,
+        /// The other.
+        b: String,
+    },
     /// Two models have no prompt in common.
     #[error(
         "`{a}` and `{b}` have no prompt in common: {prompts_a} and {prompts_b} prompts, none with the same content"
@@ -205,6 +221,14 @@ impl AnalysisError {
                 "the report was made by another version of evalh, or the database was changed"
                     .to_owned(),
             ),
+            Self::ModelNotNamed { run, valid } => {
+                let first = valid.first()?;
+                let all = valid.join(", ");
+                Some(format!("name one, as in `{run}:{first}`; there are {all}"))
+            }
+            Self::DifferentKinds { .. } => {
+                Some("give two runs, or two files of samples".to_owned())
+            }
             Self::BadObservation { .. } => {
                 Some("write the file again from the run it came from".to_owned())
             }

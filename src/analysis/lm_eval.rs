@@ -62,6 +62,11 @@ impl SampleFile {
         self.chosen.as_ref().map(|(metric, _)| metric.as_str())
     }
 
+    /// The filter in force; `None` before the first record.
+    pub fn filter(&self) -> Option<&str> {
+        self.chosen.as_ref().map(|(_, filter)| filter.as_str())
+    }
+
     /// Takes one line, numbered from 1. Blank lines are skipped.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use crate::record::{
     Digest, Generation, HostFacts, LoadedModel, ModelRecord, Outcome, RunRecord, SampleRecord,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// More prompts than any suite has.
 const MOST_PROMPTS: usize = 10_000_000;
@@ -138,6 +138,31 @@ impl Observed {
     pub fn of_run(run: &RunRecord, model: &str) -> Result<Self, AnalysisError> {
         let record = find(run, model)?;
         Ok(Self::of_data(run, &ModelData::of(run, record)))
+    }
+
+    /// What the only measured model of a run did.
+    ///
+    /// # Errors
+    /// When the run has several measured models, or none.
+    pub fn of_only_model(run: &RunRecord) -> Result<Self, AnalysisError> {
+        let with_samples: BTreeSet<&Digest> = run.samples.iter().map(|s| &s.key.model).collect();
+        let mut measured = run
+            .models
+            .iter()
+            .filter(|m| with_samples.contains(&m.planned.id));
+        if let (Some(only), None) = (measured.next(), measured.next()) {
+            return Ok(Self::of_data(run, &ModelData::of(run, only)));
+        }
+        let all = run.models.iter();
+        let mut valid: Vec<String> = all
+            .filter(|m| with_samples.contains(&m.planned.id))
+            .map(|m| m.planned.name.clone())
+            .collect();
+        valid.sort();
+        Err(AnalysisError::ModelNotNamed {
+            run: run.header.id.to_string(),
+            valid,
+        })
     }
 
     /// The same of samples that are grouped already.

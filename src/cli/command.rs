@@ -2,13 +2,13 @@
 
 use super::shared::{Global, GlobalArgs};
 use super::{
-    CliError, CompletionsRequest, DoctorRequest, Environment, GenerateRequest, ManRequest,
-    ModelsRequest, PlanRequest, PricesRequest, RenderRequest, ReportRequest, RunRequest,
-    RunsRequest, ScoreRequest, SuitesRequest, TokenizeRequest,
+    CliError, CompareRequest, CompletionsRequest, DoctorRequest, Environment, GenerateRequest,
+    ManRequest, ModelsRequest, PlanRequest, PricesRequest, RenderRequest, ReportRequest,
+    RunRequest, RunsRequest, ScoreRequest, SuitesRequest, TokenizeRequest,
 };
 use super::{
-    completions, doctor, generate, man, models, plan, prices, render, report, run, runs, score,
-    suites, tokenize,
+    compare, completions, doctor, generate, man, models, plan, prices, render, report, run, runs,
+    score, suites, tokenize,
 };
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -35,6 +35,8 @@ pub enum Command {
     Plan(Box<PlanRequest>),
     /// Show a stored run.
     Report(ReportRequest),
+    /// Compare two runs, models or sample files.
+    Compare(Box<CompareRequest>),
     /// The catalogue.
     Models(ModelsRequest),
     /// The suites.
@@ -84,6 +86,7 @@ Examples:
   evalh run --suite business                    run the default models
   evalh run -s business -m tag:mac-36gb --limit 10%
   evalh report                                  the newest run again
+  evalh compare latest:gemma-3-4b :qwen2.5-7b   two models of it, prompt by prompt
   evalh doctor                                  what this machine can do
 
 Exit codes: 0 done, 1 too many samples failed, 2 usage, 3 machine or model files, 5 database,
@@ -104,6 +107,8 @@ enum CommandArgs {
     Plan(plan::PlanArgs),
     /// Report a stored run from the database alone
     Report(report::ReportArgs),
+    /// Compare two runs, two models of a run, or two sample files, prompt by prompt
+    Compare(compare::CompareArgs),
     /// List, fetch, verify and estimate models
     Models(models::ModelsArgs),
     /// List, show and check suites
@@ -134,6 +139,7 @@ impl CommandArgs {
             Self::Run(args) => Command::Run(Box::new(args.resolve(env)?)),
             Self::Plan(args) => Command::Plan(Box::new(args.resolve(env)?)),
             Self::Report(args) => Command::Report(args.resolve(env)?),
+            Self::Compare(args) => Command::Compare(Box::new(args.resolve(env)?)),
             Self::Models(args) => Command::Models(args.resolve(env)?),
             Self::Suites(args) => Command::Suites(args.resolve()),
             Self::Runs(args) => Command::Runs(args.resolve(env)?),

@@ -9,6 +9,7 @@
 //! absent, as with most tools that read the environment.
 
 mod command;
+mod compare;
 mod completions;
 mod doctor;
 mod error;
@@ -31,6 +32,7 @@ mod tokenize;
 mod value;
 
 pub use command::{Command, Parsed, Request, Shown, parse};
+pub use compare::{CompareFormat, CompareRequest};
 pub use completions::{CompletionsRequest, completions};
 pub use doctor::DoctorRequest;
 pub use error::CliError;

@@ -4,6 +4,7 @@
 //! hands it on and decides nothing that a room could decide.
 
 mod candidate;
+mod compare;
 mod doctor;
 mod entry;
 mod facts;
@@ -37,6 +38,7 @@ fn execute(session: &Session, request: &Request) -> Result<ExitCode, EvalhError>
         Command::Run(request) => run::run(session, request),
         Command::Plan(request) => plan::run(session, request),
         Command::Report(request) => report::run(session, request),
+        Command::Compare(request) => compare::run(session, request),
         Command::Models(request) => models::run(session, request),
         Command::Suites(request) => suites::run(session, request),
         Command::Runs(request) => runs::run(session, request),

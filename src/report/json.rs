@@ -16,7 +16,7 @@ use crate::units::Bytes;
 use serde_json::{Map, Value as Json, json};
 
 /// Raised when a field changes its meaning or goes away.
-const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 1;
 
 /// The report as one pretty-printed object with a newline at the end.
 pub fn json(report: &ReportModel) -> String {
@@ -213,7 +213,7 @@ fn figure(f: &Figure) -> Json {
 }
 
 /// The fields of a value.
-fn value(value: &Value) -> Map<String, Json> {
+pub(super) fn value(value: &Value) -> Map<String, Json> {
     let fields = match value {
         Value::Measured(m) => vec![
             ("value", json!(m.point)),
@@ -316,7 +316,7 @@ fn pair(p: &PairReport, report: &ReportModel) -> Json {
     })
 }
 
-fn comparison<'r>(c: &ComparisonReport, name: &dyn Fn(usize) -> &'r str) -> Json {
+pub(super) fn comparison<'r>(c: &ComparisonReport, name: &dyn Fn(usize) -> &'r str) -> Json {
     let better = match c.verdict {
         Verdict::ToldApart { better } => Some(name(better)),
         Verdict::NotToldApart | Verdict::Untestable(_) | Verdict::Described => None,

@@ -51,7 +51,7 @@ pub fn markdown(report: &ReportModel) -> String {
 
 type Slices = fn(&ModelReport) -> &Vec<SliceReport>;
 
-fn paragraphs(lines: &[String]) -> String {
+pub(super) fn paragraphs(lines: &[String]) -> String {
     lines
         .iter()
         .map(|l| format!("- {l}"))
@@ -60,26 +60,26 @@ fn paragraphs(lines: &[String]) -> String {
 }
 
 /// Inline code that no backtick inside can end.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     let gap = if text.contains('`') { " " } else { "" };
     format!("{fence}{gap}{text}{gap}{fence}")
 }
 
-fn row(cells: &[String]) -> String {
+pub(super) fn row(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
 /// A head with its rule: the first columns left, the others right.
-fn head(left: usize, cells: &[String]) -> String {
+pub(super) fn head(left: usize, cells: &[String]) -> String {
     let rule: Vec<String> = (0..cells.len())
         .map(|i| if i < left { "---" } else { "---:" }.to_owned())
         .collect();
     format!("\n{}{}", row(cells), row(&rule))
 }
 
-fn owned(cells: &[&str]) -> Vec<String> {
+pub(super) fn owned(cells: &[&str]) -> Vec<String> {
     cells.iter().map(|c| (*c).to_owned()).collect()
 }
 

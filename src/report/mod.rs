@@ -10,6 +10,7 @@
 //! * What could not be measured is a dash with a footnote, never a zero.
 
 mod beware;
+mod compare;
 mod csv;
 mod error;
 mod escape;
@@ -25,6 +26,7 @@ mod terminal;
 mod verdicts;
 mod words;
 
+pub use compare::{CompareView, compare_json, compare_markdown, compare_terminal};
 pub use csv::csv;
 pub use error::ReportError;
 pub use escape::terminal as escape_terminal;

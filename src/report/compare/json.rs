@@ -1,0 +1,166 @@
+//! A comparison for a script: everything at full precision, with ids and methods.
+//!
+//! One object with `schema_version`. Fields are added, never renamed, within a schema version; a missing number is `null`, never 0.
+
+use super::super::json::{SCHEMA_VERSION, comparison, value};
+use crate::analysis::{
+    Also, Change, ChangeSide, Changes, ComparisonReport, ContrastReport, Detail, HostClass,
+    SideReport, Value,
+};
+use crate::record::{Digest, Outcome};
+use serde_json::{Map, Value as Json, json};
+
+/// The comparison as one pretty-printed object with a newline at the end.
+pub fn compare_json(report: &ContrastReport) -> String {
+    let rows = |tested: bool| -> Vec<Json> {
+        report
+            .rows()
+            .filter(|(c, _)| (c.verdict.as_str() != "described") == tested)
+            .map(|(c, d)| row(c, d))
+            .collect()
+    };
+    let cautions = report.cautions.iter();
+    let cautions = cautions.map(|c| json!({"code": c.code(), "text": c.to_string()}));
+    let object = json!({
+        "schema_version": SCHEMA_VERSION,
+        "kind": "compare",
+        "level": report.level,
+        "primary": report.primary.id,
+        "metric": report.metric,
+        "a": side(&report.sides[0]),
+        "b": side(&report.sides[1]),
+        "prompts": report.prompts,
+        "comparisons": rows(true),
+        "described": rows(false),
+        "answered": report.answered.as_ref().map(|a| json!({
+            "unanswered": {"a": a.unanswered[0], "b": a.unanswered[1]},
+            "as_wrong": a.as_wrong,
+            "left_out": a.left_out,
+            "prompts": a.prompts,
+        })),
+        "changes": changes(&report.changes),
+        "prices": report.prices,
+        "cautions": cautions.collect::<Vec<_>>(),
+    });
+    format!("{object:#}\n")
+}
+
+fn side(s: &SideReport) -> Json {
+    json!({
+        "label": s.label,
+        "source": s.source,
+        "model": s.model.as_ref().map(Digest::as_str),
+        "suite": s.suite.as_ref().map(|suite| json!({
+            "name": suite.name,
+            "version": suite.version,
+            "digest": suite.digest.as_str(),
+            "primary": suite.primary,
+        })),
+        "host": s.host.as_ref().map(host),
+        "prompts": s.prompts,
+        "samples": s.samples,
+        "only": s.only,
+        "joined_samples": s.joined_samples,
+        "outcomes": outcomes(&s.outcomes),
+        "unscored": s.unscored,
+        "peak_bytes": s.peak_bytes,
+        "load_ns": s.load_ns,
+    })
+}
+
+fn host(h: &HostClass) -> Json {
+    json!({
+        "os": h.os,
+        "arch": h.arch,
+        "cpu": h.cpu,
+        "gpu": h.gpu,
+        "device": h.device,
+        "simd": h.simd,
+        "threads": h.threads,
+    })
+}
+
+fn outcomes(counts: &[(Outcome, u64)]) -> Json {
+    let fields = counts
+        .iter()
+        .map(|(o, n)| (o.as_str().to_owned(), json!(n)));
+    Json::Object(fields.collect())
+}
+
+fn row(c: &ComparisonReport, detail: &Detail) -> Json {
+    let letter = |i: usize| if i == 0 { "a" } else { "b" };
+    let mut out = match comparison(c, &letter) {
+        Json::Object(map) => map,
+        other => Map::from_iter([("comparison".to_owned(), other)]),
+    };
+    let object = |v: &Value| Json::Object(value(v));
+    out.insert("unit".to_owned(), json!(c.metric.unit.symbol()));
+    out.insert("direction".to_owned(), json!(c.metric.direction.as_str()));
+    out.insert("a".to_owned(), object(&detail.sides[0]));
+    out.insert("b".to_owned(), object(&detail.sides[1]));
+    out.insert("effect_size".to_owned(), object(&detail.effect));
+    out.insert(
+        "pairing".to_owned(),
+        json!(detail.pairing.map(|p| json!({
+            "se_paired": p.se_paired,
+            "se_unpaired": p.se_unpaired,
+            "correlation": p.correlation,
+            "saved": p.saved,
+        }))),
+    );
+    out.insert(
+        "table".to_owned(),
+        json!(detail.table.map(|[both, a, b, neither]| json!({
+            "both_pass": both,
+            "only_a": a,
+            "only_b": b,
+            "both_fail": neither,
+        }))),
+    );
+    out.insert(
+        "also".to_owned(),
+        Json::Array(detail.also.iter().map(also).collect()),
+    );
+    Json::Object(out)
+}
+
+fn also(also: &Also) -> Json {
+    let mut out = Map::new();
+    if let Some(found) = &also.value {
+        out.extend(value(found));
+    }
+    out.insert("method".to_owned(), json!(also.method));
+    out.insert("statistic".to_owned(), json!(also.statistic));
+    out.insert("df".to_owned(), json!(also.df));
+    out.insert("p".to_owned(), json!(also.p));
+    Json::Object(out)
+}
+
+fn changes(c: &Changes) -> Json {
+    json!({
+        "passed_more": {"a": c.passed_more[0], "b": c.passed_more[1]},
+        "unchanged": c.unchanged,
+        "other_answer": c.other_answer,
+        "list": c.list.iter().map(change).collect::<Vec<_>>(),
+    })
+}
+
+fn change(c: &Change) -> Json {
+    json!({
+        "key": c.key,
+        "task": c.task,
+        "sample": c.sample,
+        "a": change_side(&c.sides[0]),
+        "b": change_side(&c.sides[1]),
+        "difference": c.difference,
+    })
+}
+
+fn change_side(s: &ChangeSide) -> Json {
+    json!({
+        "outcomes": outcomes(&s.outcomes),
+        "score": s.score,
+        "passed": s.passed,
+        "epochs": s.epochs,
+    })
+}
