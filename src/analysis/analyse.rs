@@ -8,7 +8,7 @@ use super::observed::Observed;
 use super::options::AnalysisOptions;
 use super::value::{Absence, Value};
 use super::warning::Warning;
-use super::{costs, fit, pairs, quality, reliability, resources, sequential, slices, speed};
+use super::{costs, fit, pairs, quality, reliability, resources, sequential, shape, slices, speed};
 use crate::cost::{self, CostError, Machine, PriceCard, Work};
 use crate::metric::{self, Direction, Level, Metric};
 use crate::record::{HostFacts, LookVerdict, ModelRecord, ModelStatus, RunRecord, RunStatus};
@@ -58,6 +58,10 @@ pub fn analyse(run: &RunRecord, prices: &PriceCard, options: &AnalysisOptions) -
     let (data, mut reports): (Vec<ModelData<'_>>, Vec<ModelReport>) = models.into_iter().unzip();
     label(&mut reports, run);
     let observed: Vec<Observed> = data.iter().map(|d| Observed::of_data(run, d)).collect();
+    for ((report, data), observed) in reports.iter_mut().zip(&data).zip(&observed) {
+        report.bounds = shape::bounds(observed, primary, options.level);
+        report.replication = shape::replication(data);
+    }
     let mut pairs = pairs::all(&observed, primary, options.level);
     let refs: Vec<&ModelData<'_>> = data.iter().collect();
     sequential::replace(&mut pairs, run, &refs, primary);
@@ -78,6 +82,7 @@ pub fn analyse(run: &RunRecord, prices: &PriceCard, options: &AnalysisOptions) -
         skipped,
         pairs,
         stopping: sequential::stopping(run),
+        omnibus: shape::omnibus(&observed, primary),
         leaders,
         prices: prices.clone(),
         warnings: Vec::new(),
@@ -180,6 +185,8 @@ fn model_report(
         difficulties: slices::difficulties(data, level, |id| role_of(id, primary)),
         cost: costs::report(data, machine, prices, level),
         samples: slices::samples(data),
+        bounds: None,
+        replication: None,
     }
 }
 
@@ -330,6 +337,7 @@ fn warnings(
     for model in &report.models {
         out.extend(sample_warnings(model));
     }
+    out.extend(ranking_warning(&report.models, report.primary));
     for (model, data) in report.models.iter().zip(data) {
         out.extend(memory_warnings(
             model,
@@ -397,6 +405,37 @@ fn sample_warnings(report: &ModelReport) -> Vec<Warning> {
         });
     }
     out
+}
+
+/// The first two models whose order depends on what is done with unanswered samples.
+fn ranking_warning(models: &[ModelReport], primary: &Metric) -> Option<Warning> {
+    // Without unanswered samples both ways give the metric itself.
+    let both = |m: &ModelReport| -> Option<[f64; 2]> {
+        match &m.bounds {
+            Some(b) => Some([b.as_wrong.point()?, b.left_out.point()?]),
+            None => m.measured(primary.id).map(|v| [v.point; 2]),
+        }
+    };
+    let known: Vec<(&ModelReport, [f64; 2])> =
+        models.iter().filter_map(|m| Some((m, both(m)?))).collect();
+    for (at, (a, x)) in known.iter().enumerate() {
+        for (b, y) in &known[at + 1..] {
+            if (x[0] - y[0]) * (x[1] - y[1]) < 0.0 {
+                let ((first, p), (second, q)) = if x[0] > y[0] {
+                    ((a, x), (b, y))
+                } else {
+                    ((b, y), (a, x))
+                };
+                return Some(Warning::RankingDependsOnUnanswered {
+                    first: first.short.clone(),
+                    second: second.short.clone(),
+                    as_wrong: [p[0], q[0]],
+                    left_out: [p[1], q[1]],
+                });
+            }
+        }
+    }
+    None
 }
 
 fn memory_warnings(report: &ModelReport, peak: Option<Bytes>, budget: Bytes) -> Vec<Warning> {

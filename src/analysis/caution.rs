@@ -114,6 +114,15 @@ impl Caution {
     }
 }
 
+/// `p 0.032`, `p < 0.001`.
+fn p_value(p: f64) -> String {
+    if p < 0.001 {
+        return "p < 0.001".to_owned();
+    }
+    let places = (1.0 - p.log10().floor()).max(2.0) as usize;
+    format!("p {p:.places$}")
+}
+
 /// `1 prompt`, `2 prompts`.
 fn prompts(n: usize) -> String {
     format!("{n} {}", if n == 1 { "prompt" } else { "prompts" })
@@ -191,8 +200,11 @@ impl fmt::Display for Caution {
                 other,
             } => write!(
                 f,
-                "`{metric}`: `{}` gives p {:.2e}, `{}` p {:.2e}; they disagree on the verdict",
-                chosen.0, chosen.1, other.0, other.1
+                "`{metric}`: `{}` gives {}, `{}` gives {}; they disagree on the verdict",
+                chosen.0,
+                p_value(chosen.1),
+                other.0,
+                p_value(other.1)
             ),
             Self::DifferentHosts { differences } => {
                 let all: Vec<String> = differences

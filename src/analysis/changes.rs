@@ -125,9 +125,9 @@ fn other_answer(x: &ObservedPrompt, y: &ObservedPrompt) -> Option<bool> {
         for e in &p.epochs {
             match (&e.completion, e.outcome) {
                 (Some(digest), _) => all.push(digest.as_str().to_owned()),
-                // Without a generation the outcome is all there is.
-                (None, Some(outcome)) => all.push(outcome.as_str().to_owned()),
-                (None, None) => return None,
+                // A failure has no completion: its outcome is all there is.
+                (None, Some(outcome)) if !e.is_answered() => all.push(outcome.as_str().to_owned()),
+                (None, _) => return None,
             }
         }
         Some(all)

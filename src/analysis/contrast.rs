@@ -460,3 +460,7 @@ impl Verdict {
         matches!(self, Self::ToldApart { .. })
     }
 }
+
+#[cfg(test)]
+#[path = "contrast_tests.rs"]
+mod tests;

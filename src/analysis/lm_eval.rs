@@ -456,8 +456,13 @@ impl Record {
                 };
             }
             "filtered_resps" => {
+                // Log-likelihoods of choices are no answer: they differ in the last digit everywhere.
                 let answer: serde_json::Value = map.next_value()?;
-                self.answer = Some(answer.to_string());
+                let text = match &answer {
+                    serde_json::Value::Array(all) => all.iter().all(serde_json::Value::is_string),
+                    other => other.is_string(),
+                };
+                self.answer = text.then(|| answer.to_string());
             }
             "doc" | "arguments" | "resps" | "target" => {
                 map.next_value::<IgnoredAny>()?;

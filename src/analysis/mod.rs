@@ -33,6 +33,7 @@ mod reliability;
 mod resources;
 mod rows;
 mod sequential;
+mod shape;
 mod slices;
 mod speed;
 #[cfg(test)]
@@ -52,9 +53,9 @@ pub use contrast::{Also, Answered, ContrastReport, Detail, Pairing, SideReport, 
 pub use error::{AnalysisError, LineProblem};
 pub use lm_eval::{SampleFile, SampleFileOptions, finish_samples};
 pub use model::{
-    ComparisonReport, CostReport, Figure, FitReport, ModelFit, ModelReport, NextStep, PairReport,
-    ReportModel, Role, SampleReport, Scale, SkippedModel, SliceReport, SloReport, Stopping, Tally,
-    TestReport, Together, Verdict, VersusReport,
+    ComparisonReport, CostReport, Figure, FitReport, ModelFit, ModelReport, NextStep, Omnibus,
+    PairReport, Replication, ReportModel, Role, SampleReport, Scale, ScoreBounds, SkippedModel,
+    SliceReport, SloReport, Stopping, Tally, TestReport, Together, Verdict, VersusReport,
 };
 pub use observed::{HostClass, Observed, ObservedEpoch, ObservedPrompt, ObservedSuite, Problem};
 pub use options::{AnalysisOptions, Slo, SloTarget};

@@ -9,6 +9,7 @@ use crate::record::{
     Digest, FailureKind, LoadedModel, Look, Outcome, PlannedModelRecord, RunHeader, RunStatus,
     SkipReason,
 };
+use crate::stats::NotEstimable;
 use crate::units::Bytes;
 
 /// A whole report.
@@ -34,6 +35,8 @@ pub struct ReportModel {
     pub pairs: Vec<PairReport>,
     /// How the run was stopped; `None` for a run of a fixed number of prompts.
     pub stopping: Option<Stopping>,
+    /// Whether the models differ at all; `None` with fewer than 3.
+    pub omnibus: Option<Omnibus>,
     /// Positions of the first model and of those not told apart from it by the primary metric.
     pub leaders: Vec<usize>,
     /// Does it fit.
@@ -86,6 +89,10 @@ pub struct ModelReport {
     pub cost: Option<CostReport>,
     /// Its samples by key.
     pub samples: Vec<SampleReport>,
+    /// The primary metric with and without unanswered samples; `None` when every sample was answered.
+    pub bounds: Option<ScoreBounds>,
+    /// What its repetitions are worth; `None` with one of each prompt.
+    pub replication: Option<Replication>,
 }
 
 impl ModelReport {
@@ -108,6 +115,51 @@ impl ModelReport {
     pub fn measured(&self, id: &str) -> Option<&Measured> {
         self.value(id)?.measured()
     }
+}
+
+/// The primary metric between two ways to count samples without an answer to judge (unparsed, empty, truncated, refused, failed).
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoreBounds {
+    /// Which metric.
+    pub metric: &'static Metric,
+    /// Samples without an answer to judge.
+    pub unanswered: u64,
+    /// Recorded samples.
+    pub of: u64,
+    /// With these as wrong: 0 points, not passed.
+    pub as_wrong: Value,
+    /// With these left out.
+    pub left_out: Value,
+}
+
+/// What the repetitions of prompts are worth for the score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Replication {
+    /// Variance of the mean over the variance if all samples were independent.
+    pub design_effect: f64,
+    /// Share of the variance that lies between prompts; `None` when nothing varies.
+    pub icc: Option<f64>,
+    /// Independent samples that would say as much.
+    pub effective: f64,
+    /// Prompts.
+    pub prompts: usize,
+    /// Samples.
+    pub samples: usize,
+}
+
+/// A test of all models at once, on the prompts all of them have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Omnibus {
+    /// Which metric.
+    pub metric: &'static Metric,
+    /// Models.
+    pub models: usize,
+    /// Prompts that all of them have a value of.
+    pub prompts: usize,
+    /// Id of the method.
+    pub method: &'static str,
+    /// Statistic, degrees of freedom and p-value, or why there is none.
+    pub test: Result<(f64, f64, f64), NotEstimable>,
 }
 
 /// One sample, for formats that list them.

@@ -63,6 +63,17 @@ pub enum Warning {
         /// Pass rate if all of them had passed.
         pass_high: f64,
     },
+    /// Which of two models is better depends on what is done with unanswered samples.
+    RankingDependsOnUnanswered {
+        /// The one that is ahead when these count as wrong.
+        first: String,
+        /// The one that is ahead when these are left out.
+        second: String,
+        /// The primary metric of both with these as wrong.
+        as_wrong: [f64; 2],
+        /// The primary metric of both with these left out.
+        left_out: [f64; 2],
+    },
     /// Answers were cut off and count as wrong.
     Truncated {
         /// Model.
@@ -164,6 +175,7 @@ impl Warning {
             "over_budget",
             "until_resolved",
             "too_few_prompts",
+            "ranking_depends_on_unanswered",
             "unscored",
             "truncated",
             "primary_not_usable",
@@ -253,6 +265,7 @@ impl Warning {
                 ("prices without a usable date", name, format!("`{as_of}`"))
             }
             Self::MockEngine
+            | Self::RankingDependsOnUnanswered { .. }
             | Self::Incomplete { .. }
             | Self::UntilResolved { .. }
             | Self::PrimaryNotUsable { .. }
@@ -276,6 +289,7 @@ impl Warning {
             Self::TooFewPrompts { .. } => "too_few_prompts",
             Self::Failed { .. } => "failed",
             Self::Unscored { .. } => "unscored",
+            Self::RankingDependsOnUnanswered { .. } => "ranking_depends_on_unanswered",
             Self::Truncated { .. } => "truncated",
             Self::OverBudget { .. } => "over_budget",
             Self::EstimateTooLow { .. } => "estimate_too_low",
@@ -340,6 +354,12 @@ impl fmt::Display for Warning {
                 if *count == 1 { "is" } else { "are" },
                 pass_low * 100.0,
                 pass_high * 100.0
+            ),
+            Self::RankingDependsOnUnanswered { first, second, as_wrong, left_out } => write!(
+                f,
+                "{first} is before {second} when unanswered samples count as wrong ({:.2} against {:.2}) and behind it when they are left \
+                 out ({:.2} against {:.2})",
+                as_wrong[0], as_wrong[1], left_out[0], left_out[1]
             ),
             Self::Truncated { model, count, of } => write!(
                 f,
@@ -472,6 +492,16 @@ mod tests {
                 },
                 "unscored",
                 "m: 1 sample of 10 could not be scored and is left out; the pass rate lies between 80.0 % (all failed) and 90.0 % (all passed)",
+            ),
+            (
+                Warning::RankingDependsOnUnanswered {
+                    first: m(),
+                    second: "n".to_owned(),
+                    as_wrong: [5.0, 4.0],
+                    left_out: [6.0, 7.125],
+                },
+                "ranking_depends_on_unanswered",
+                "m is before n when unanswered samples count as wrong (5.00 against 4.00) and behind it when they are left out (6.00 against 7.12)",
             ),
             (
                 Warning::Truncated {

@@ -5,9 +5,9 @@
 
 use super::words;
 use crate::analysis::{
-    BreakEven, ComparisonReport, CostReport, Figure, FitReport, LocalCost, ModelReport, PairReport,
-    PriceCard, ReportModel, SampleReport, SkippedModel, SliceReport, SloReport, Stopping, Tally,
-    Value, Verdict, VersusReport,
+    BreakEven, ComparisonReport, CostReport, Figure, FitReport, LocalCost, ModelReport, Omnibus,
+    PairReport, PriceCard, Replication, ReportModel, SampleReport, ScoreBounds, SkippedModel,
+    SliceReport, SloReport, Stopping, Tally, Value, Verdict, VersusReport,
 };
 use crate::record::{
     Digest, HostFacts, LoadedModel, Look, PlannedModelRecord, RunHeader, SkipReason,
@@ -32,6 +32,7 @@ pub fn json(report: &ReportModel) -> String {
         "skipped": report.skipped.iter().map(skipped).collect::<Vec<_>>(),
         "pairs": report.pairs.iter().map(|p| pair(p, report)).collect::<Vec<_>>(),
         "stopping": report.stopping.as_ref().map(stopping),
+        "omnibus": report.omnibus.as_ref().map(omnibus),
         "leaders": report.leaders.iter().map(label).collect::<Vec<_>>(),
         "fit": fit(&report.fit, report),
         "prices": prices(&report.prices),
@@ -126,6 +127,8 @@ fn model(m: &ModelReport) -> Json {
         "weakest_task": m.weakest_task.map(|i| m.tasks[i].name.clone()),
         "cost": m.cost.as_ref().map(cost),
         "samples": m.samples.iter().map(sample).collect::<Vec<_>>(),
+        "bounds": m.bounds.as_ref().map(bounds),
+        "replication": m.replication.map(replication),
     })
 }
 
@@ -353,6 +356,43 @@ pub(super) fn comparison<'r>(c: &ComparisonReport, name: &dyn Fn(usize) -> &'r s
         json!({"a": c.better[0], "b": c.better[1], "equal": c.better[2]}),
     );
     Json::Object(out)
+}
+
+fn bounds(b: &ScoreBounds) -> Json {
+    json!({
+        "metric": b.metric.id,
+        "unanswered": b.unanswered,
+        "of": b.of,
+        "as_wrong": Json::Object(value(&b.as_wrong)),
+        "left_out": Json::Object(value(&b.left_out)),
+    })
+}
+
+fn replication(r: Replication) -> Json {
+    json!({
+        "design_effect": r.design_effect,
+        "icc": r.icc,
+        "effective": r.effective,
+        "prompts": r.prompts,
+        "samples": r.samples,
+    })
+}
+
+fn omnibus(o: &Omnibus) -> Json {
+    let (statistic, df, p) = match &o.test {
+        Ok((statistic, df, p)) => (Some(statistic), Some(df), Some(p)),
+        Err(_) => (None, None, None),
+    };
+    json!({
+        "metric": o.metric.id,
+        "method": o.method,
+        "models": o.models,
+        "prompts": o.prompts,
+        "statistic": statistic,
+        "df": df,
+        "p": p,
+        "untestable": o.test.as_ref().err().map(ToString::to_string),
+    })
 }
 
 fn fit(f: &FitReport, report: &ReportModel) -> Json {

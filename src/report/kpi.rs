@@ -28,6 +28,9 @@ pub fn kpi_all(report: &ReportModel, width: usize, palette: Palette) -> String {
             t.prompts,
             number::percent(report.level)
         ));
+        for line in shape(model) {
+            lines.extend(table::wrap(&line, width));
+        }
         for group in Group::ALL {
             let figures: Vec<&Figure> = model
                 .figures
@@ -39,6 +42,10 @@ pub fn kpi_all(report: &ReportModel, width: usize, palette: Palette) -> String {
         }
         lines.extend(prices(model, width, palette));
         lines.extend(scenarios(model));
+        lines.push(String::new());
+    }
+    if let Some(line) = words.together_first() {
+        lines.extend(table::wrap(&line, width));
         lines.push(String::new());
     }
     lines.extend(comparisons(report, width, palette));
@@ -60,6 +67,37 @@ pub fn kpi_all(report: &ReportModel, width: usize, palette: Palette) -> String {
     lines.push("* primary, + secondary, others exploratory. Methods: docs/statistics.md; definitions: docs/metrics.md.".to_owned());
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// What unanswered samples can change, and what repetitions are worth.
+fn shape(model: &ModelReport) -> Vec<String> {
+    let mut out = Vec::new();
+    if let Some(b) = &model.bounds {
+        let text = |value: &Value| {
+            value.measured().map_or_else(
+                || "–".to_owned(),
+                |m| number::shown(b.metric.unit, m).text(),
+            )
+        };
+        out.push(format!(
+            "{} of {} samples without an answer to judge: {} {} with these as wrong, {} with these left out",
+            b.unanswered,
+            b.of,
+            b.metric.id,
+            text(&b.as_wrong),
+            text(&b.left_out)
+        ));
+    }
+    if let Some(r) = model.replication {
+        out.push(format!(
+            "design effect of score {}: {} samples of {} prompts say as much as {} independent ones",
+            number::fixed(r.design_effect, 2),
+            r.samples,
+            r.prompts,
+            number::fixed(r.effective, 0)
+        ));
+    }
+    out
 }
 
 /// A heading with its table, and what is absent below it, by reason.

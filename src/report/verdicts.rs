@@ -11,7 +11,11 @@ impl Words<'_> {
     pub(super) fn good_enough(&self) -> Vec<String> {
         let mut out = match self.report.models.as_slice() {
             [only] => vec![self.alone(only)],
-            _ => self.verdicts(),
+            _ => self
+                .together_first()
+                .into_iter()
+                .chain(self.verdicts())
+                .collect(),
         };
         out.extend(self.other_difference());
         out.extend(self.weakest());
@@ -26,6 +30,23 @@ impl Words<'_> {
             text_of(model.figure("pass_rate")),
             prompts(model.tally.prompts)
         )
+    }
+
+    /// Whether three models and more differ at all.
+    pub(super) fn together_first(&self) -> Option<String> {
+        let omnibus = self.report.omnibus.as_ref()?;
+        let (_, _, p) = omnibus.test.as_ref().ok()?;
+        let differ = if *p < 1.0 - self.report.level {
+            "differ"
+        } else {
+            "are not told apart as a group"
+        };
+        Some(format!(
+            "The {} models {differ}: {} (Friedman, {}).",
+            omnibus.models,
+            number::p_value(*p),
+            prompts(omnibus.prompts as u64)
+        ))
     }
 
     /// The best model against every other one.

@@ -3,7 +3,8 @@
 use super::super::palette::Palette;
 use super::super::{escape, number, table};
 use super::cells;
-use crate::analysis::{Also, ComparisonReport, ContrastReport, Detail, Measured, Value};
+use crate::analysis::{Also, ComparisonReport, ContrastReport, Detail, Measured, Value, Verdict};
+use crate::metric::Unit;
 
 /// Columns before the text of a line.
 const INDENT: usize = 12;
@@ -13,12 +14,12 @@ pub(super) fn blocks(report: &ContrastReport, width: usize, palette: Palette) ->
     let mut out = Vec::new();
     for (c, detail) in cells::present(report) {
         let name = escape::terminal(&cells::name(report, c));
-        let title = format!(
-            "{name}{} ({}, {})",
-            cells::role(c.role),
-            c.role.as_str(),
-            c.scale.as_str()
-        );
+        let role = match c.verdict {
+            Verdict::Described => "described",
+            _ => c.role.as_str(),
+        };
+        let mark = cells::role(c.role);
+        let title = format!("{name}{mark} ({role}, {})", c.scale.as_str());
         out.push(palette.paint(palette.strong, &title));
         for (label, text) in lines(c, detail) {
             let gap = " ".repeat(INDENT.saturating_sub(2 + label.len()));
@@ -152,6 +153,9 @@ fn power(c: &ComparisonReport) -> Option<(&'static str, String)> {
         interval: None,
         ..m.clone()
     };
+    if c.metric.unit == Unit::Share && detectable >= 1.0 {
+        return None;
+    }
     let smallest = number::compared(c.scale, c.metric.unit, &shown).text();
     let needed = c.prompts_needed.map_or_else(String::new, |n| {
         format!("; the one seen needs about {} prompts", number::at_least(n))

@@ -4,6 +4,7 @@ use super::super::number;
 use super::super::words::prompts;
 use super::cells;
 use crate::analysis::{ComparisonReport, ContrastReport, Detail, SideReport, Value, Verdict};
+use crate::metric::Unit;
 
 /// Says things about a comparison, with text of others escaped for the format.
 pub(super) struct Sentences<'a> {
@@ -62,20 +63,19 @@ impl Sentences<'_> {
             return Vec::new();
         };
         let mut out = vec![self.one(c)];
-        let others = self.report.pair.comparisons.iter();
-        let others = others.filter(|o| o.metric.id != c.metric.id && o.verdict.is_resolved());
-        let told: Vec<String> = others
-            .map(|o| {
-                format!(
-                    "{} {} {}",
-                    cells::better(o),
-                    (self.escape)(&cells::name(self.report, o)),
-                    cells::difference(o)
-                )
-            })
-            .collect();
-        if !told.is_empty() {
-            out.push(format!("Better in other metrics: {}.", told.join("; ")));
+        for letter in ["A", "B"] {
+            let others = self.report.pair.comparisons.iter();
+            let told: Vec<String> = others
+                .filter(|o| o.metric.id != c.metric.id && o.verdict.is_resolved())
+                .filter(|o| cells::better(o) == letter)
+                .map(|o| {
+                    let name = (self.escape)(&cells::name(self.report, o));
+                    format!("{name} {}", (self.escape)(&cells::difference(o)))
+                })
+                .collect();
+            if !told.is_empty() {
+                out.push(format!("{letter} is better in {}.", told.join(", ")));
+            }
         }
         out
     }
@@ -133,7 +133,9 @@ impl Sentences<'_> {
             Some(format!("{}{unit}", shown.point))
         };
         let mut out = String::new();
-        if let Some(text) = c.detectable.and_then(size) {
+        // A share cannot differ by more than everything.
+        let possible = |d: &f64| c.metric.unit != Unit::Share || *d < 1.0;
+        if let Some(text) = c.detectable.filter(possible).and_then(size) {
             out.push_str(&format!(
                 " These prompts show differences from {text} on (80 % power)."
             ));
@@ -183,8 +185,8 @@ impl Sentences<'_> {
             ["passed more often by A", "by B"]
         };
         let other = match c.other_answer {
-            Some(n) => format!(", {n} of them with another answer"),
-            None => String::new(),
+            Some(n) if c.unchanged > 0 => format!(", {n} of them with another answer"),
+            _ => String::new(),
         };
         format!(
             "{} {}, {} {}; {} changed in all, {} did not{other}.",

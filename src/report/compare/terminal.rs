@@ -6,7 +6,7 @@ use super::CompareView;
 use super::cells;
 use super::full;
 use super::sentences::Sentences;
-use crate::analysis::ContrastReport;
+use crate::analysis::{Change, ComparisonReport, ContrastReport};
 
 /// Narrowest layout.
 const LEAST_WIDTH: usize = 60;
@@ -83,13 +83,13 @@ impl Page<'_> {
 
     /// The metrics: with intervals of both sides where they fit, then without, then without the sides.
     fn table(&self) -> Vec<String> {
-        for interval in [true, false] {
-            let columns = self.columns(interval);
+        for sides in [Some(true), Some(false)] {
+            let columns = self.columns(sides);
             if table::total(&columns) <= self.width {
                 return self.head_and_rows(&columns);
             }
         }
-        self.head_and_rows(&table::fit(self.columns(false), self.width))
+        self.head_and_rows(&table::fit(self.columns(None), self.width))
     }
 
     fn head_and_rows(&self, columns: &[Column]) -> Vec<String> {
@@ -101,64 +101,42 @@ impl Page<'_> {
         lines
     }
 
-    fn columns(&self, interval: bool) -> Vec<Column> {
+    /// The columns; those of the sides with their interval, without, or not at all.
+    fn columns(&self, sides: Option<bool>) -> Vec<Column> {
         let rows: Vec<_> = cells::present(self.report).collect();
-        let column = |head: &str, align, lesser, cells: Vec<String>| Column {
-            head: head.to_owned(),
-            unit: String::new(),
-            align,
-            lesser,
-            cells,
+        let cells = |f: &dyn Fn(&ComparisonReport) -> String| -> Vec<String> {
+            rows.iter().map(|(c, _)| f(c)).collect()
         };
-        let names = rows.iter().map(|(c, _)| {
+        let name = |c: &ComparisonReport| {
             let name = escape::terminal(&cells::name(self.report, c));
             format!("{name}{}", cells::role(c.role))
-        });
-        let p = |(c, _): &(&crate::analysis::ComparisonReport, _)| {
+        };
+        let p = |c: &ComparisonReport| {
             c.test
                 .as_ref()
                 .map_or_else(String::new, |t| cells::p(t.p_adjusted))
         };
-        vec![
-            column("metric", Align::Left, 0, names.collect()),
-            column(
-                "A",
-                Align::Right,
-                2,
-                rows.iter()
-                    .map(|(c, d)| cells::side(c, &d.sides[0], interval))
-                    .collect(),
-            ),
-            column(
-                "B",
-                Align::Right,
-                2,
-                rows.iter()
-                    .map(|(c, d)| cells::side(c, &d.sides[1], interval))
-                    .collect(),
-            ),
-            column(
-                "A - B, A / B",
-                Align::Right,
-                0,
-                rows.iter().map(|(c, _)| cells::difference(c)).collect(),
-            ),
-            column("p", Align::Right, 0, rows.iter().map(p).collect()),
-            column(
-                "effect",
-                Align::Right,
-                1,
-                rows.iter().map(|(c, _)| cells::effect(c)).collect(),
-            ),
+        let mut out = vec![column("metric", Align::Left, 0, cells(&name))];
+        if let Some(interval) = sides {
+            for (at, letter) in ["A", "B"].into_iter().enumerate() {
+                let of = rows
+                    .iter()
+                    .map(|(c, d)| cells::side(c, &d.sides[at], interval));
+                out.push(column(letter, Align::Right, 0, of.collect()));
+            }
+        }
+        out.extend([
+            column("A - B, A / B", Align::Right, 0, cells(&cells::difference)),
+            column("p", Align::Right, 0, cells(&p)),
+            column("effect", Align::Right, 1, cells(&cells::effect)),
             column(
                 "better",
                 Align::Left,
                 0,
-                rows.iter()
-                    .map(|(c, _)| cells::better(c).to_owned())
-                    .collect(),
+                cells(&|c| cells::better(c).to_owned()),
             ),
-        ]
+        ]);
+        out
     }
 
     /// The samples that changed.
@@ -168,15 +146,7 @@ impl Page<'_> {
         if list.is_empty() {
             return vec!["No sample changed.".to_owned(), String::new()];
         }
-        let cells_of =
-            |f: &dyn Fn(&crate::analysis::Change) -> String| list.iter().map(f).collect();
-        let column = |head: &str, align, lesser, cells: Vec<String>| Column {
-            head: head.to_owned(),
-            unit: String::new(),
-            align,
-            lesser,
-            cells,
-        };
+        let cells_of = |f: &dyn Fn(&Change) -> String| list.iter().map(f).collect();
         let columns = vec![
             column(
                 "sample",
@@ -229,5 +199,15 @@ impl Page<'_> {
             format!("{}{gap}{line}", self.view.palette.paint(style, label))
         };
         lines.iter().enumerate().map(of).collect()
+    }
+}
+
+fn column(head: &str, align: Align, lesser: u8, cells: Vec<String>) -> Column {
+    Column {
+        head: head.to_owned(),
+        unit: String::new(),
+        align,
+        lesser,
+        cells,
     }
 }
