@@ -388,3 +388,50 @@ fn disagreement(report: &ContrastReport) -> Option<Caution> {
         other,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_that_the_tests_of_comparisons_do_not_show() {
+        for (caution, code, text) in [
+            (
+                Caution::RankingDependsOnUnanswered {
+                    unanswered: [3, 0],
+                    as_wrong: -0.25,
+                    left_out: 0.5,
+                },
+                "ranking_depends_on_unanswered",
+                "which side is better depends on the samples without an answer to judge (3 of A, 0 of B): A - B is -0.250 with them as wrong \
+                 and +0.500 without them",
+            ),
+            (
+                Caution::MethodsDisagree {
+                    metric: "score",
+                    chosen: ("paired-t", 0.0321),
+                    other: ("wilcoxon-exact", 0.000_02),
+                },
+                "methods_disagree",
+                "`score`: `paired-t` gives p 0.032, `wilcoxon-exact` gives p < 0.001; they disagree on the verdict",
+            ),
+            (
+                Caution::BadPrices {
+                    why: "no card".to_owned(),
+                },
+                "bad_prices",
+                "no card",
+            ),
+            (
+                Caution::TooFewPrompts {
+                    has: 1,
+                    advised: 20,
+                },
+                "too_few_prompts",
+                "1 prompt: below 20 intervals lean on the assumed distribution, below 6 there is no verdict",
+            ),
+        ] {
+            assert_eq!((caution.code(), caution.to_string().as_str()), (code, text));
+        }
+    }
+}

@@ -304,6 +304,39 @@ mod tests {
                 Some("compare runs of the same suite with the same decoding settings"),
             ),
             (
+                AnalysisError::ModelNotNamed {
+                    run: "r1".to_owned(),
+                    valid: vec!["gemma".to_owned(), "qwen".to_owned()],
+                },
+                "run `r1` has 2 measured models and none was named",
+                Some("name one, as in `r1:gemma`; there are gemma, qwen"),
+            ),
+            (
+                AnalysisError::DifferentKinds {
+                    a: "r1".to_owned(),
+                    b: "s.jsonl".to_owned(),
+                },
+                "`r1` and `s.jsonl` cannot be compared: one is a file of samples, the other is not",
+                Some("give two runs, or two files of samples"),
+            ),
+            (
+                AnalysisError::DifferentMetrics {
+                    metrics: ["acc".to_owned(), "f1".to_owned()],
+                    paths: ["a.jsonl".to_owned(), "b.jsonl".to_owned()],
+                },
+                "`a.jsonl` holds metric `acc` but `b.jsonl` holds `f1`",
+                Some("choose a metric that both have with `--metric`"),
+            ),
+            (
+                AnalysisError::BadLine {
+                    path: "a.jsonl".to_owned(),
+                    line: 7,
+                    problem: LineProblem::TooManyDocuments { most: 9 },
+                },
+                "a.jsonl:7: there are more than 9 documents",
+                None,
+            ),
+            (
                 AnalysisError::BadObservation {
                     origin: "b.json".to_owned(),
                     place: "prompts".to_owned(),

@@ -10,7 +10,11 @@ use crate::metric::Metric;
 use crate::stats::{Method, NotEstimable, cluster, rank};
 
 /// The primary metric with unanswered samples as wrong and left out; `None` when every sample was answered.
-pub(super) fn bounds(observed: &Observed, primary: &Metric, level: f64) -> Option<ScoreBounds> {
+pub(super) fn bounds(
+    observed: &Observed,
+    primary: &'static Metric,
+    level: f64,
+) -> Option<ScoreBounds> {
     let epochs = || observed.prompts.values().flat_map(|p| &p.epochs);
     let unanswered = epochs().filter(|e| !e.is_answered()).count() as u64;
     if unanswered == 0 {
@@ -95,7 +99,6 @@ pub(super) fn omnibus(observed: &[Observed], primary: &'static Metric) -> Option
 mod tests {
     use super::super::testkit::{self, Spec};
     use super::super::{AnalysisOptions, Warning, analyse};
-    use super::*;
     use crate::record::{Finish, Outcome};
 
     fn report(models: &[(&str, Vec<Spec>)], epochs: u32) -> super::super::ReportModel {

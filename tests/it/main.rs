@@ -11,6 +11,7 @@
 #[cfg(feature = "hub")]
 mod canary;
 mod cli;
+mod cli_compare;
 mod cli_data;
 mod cli_refusals;
 mod cli_stops;
