@@ -13,7 +13,7 @@ const ADVISED_PROMPTS: usize = 20;
 
 /// One caution. Sides are called A and B.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Caution {
+pub enum ContrastCaution {
     /// The scripted engine made the numbers of a side.
     MockEngine,
     /// Both sides are the same model of the same run, or the same file.
@@ -93,7 +93,7 @@ pub enum Caution {
     },
 }
 
-impl Caution {
+impl ContrastCaution {
     /// Stable name for JSON.
     pub fn code(&self) -> &'static str {
         match self {
@@ -128,7 +128,7 @@ fn prompts(n: usize) -> String {
     format!("{n} {}", if n == 1 { "prompt" } else { "prompts" })
 }
 
-impl fmt::Display for Caution {
+impl fmt::Display for ContrastCaution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MockEngine => f.write_str(
@@ -228,23 +228,23 @@ pub(super) fn all(
     groups: &[Groups<'_>],
     [a, b]: [&Observed; 2],
     prices: Option<&CostError>,
-) -> Vec<Caution> {
+) -> Vec<ContrastCaution> {
     let only = [report.sides[0].only, report.sides[1].only];
     let joined = report.prompts;
     let mut out = Vec::new();
     if [a, b].iter().any(|o| is_mock(o)) {
-        out.push(Caution::MockEngine);
+        out.push(ContrastCaution::MockEngine);
     }
     if a == b {
-        out.push(Caution::SameSource);
+        out.push(ContrastCaution::SameSource);
     }
     if only != [0, 0] {
-        out.push(Caution::Unmatched { joined, only });
+        out.push(ContrastCaution::Unmatched { joined, only });
     }
     out.extend(suites(a, b));
     out.extend(asked(a, b, joined));
     if joined < ADVISED_PROMPTS {
-        out.push(Caution::TooFewPrompts {
+        out.push(ContrastCaution::TooFewPrompts {
             has: joined,
             advised: ADVISED_PROMPTS,
         });
@@ -256,14 +256,14 @@ pub(super) fn all(
     if let (Some(x), Some(y)) = (&a.host, &b.host) {
         let differences = x.differences(y);
         if !differences.is_empty() {
-            out.push(Caution::DifferentHosts { differences });
+            out.push(ContrastCaution::DifferentHosts { differences });
         }
     }
     let timed = groups
         .iter()
         .any(|g| g.0.iter().any(|e| e.e2e_ms.is_some()));
     if let Some(error) = prices.filter(|_| timed) {
-        out.push(Caution::BadPrices {
+        out.push(ContrastCaution::BadPrices {
             why: error.to_string(),
         });
     }
@@ -275,7 +275,7 @@ fn is_mock(observed: &Observed) -> bool {
     device == Some("mock")
 }
 
-fn suites(a: &Observed, b: &Observed) -> Vec<Caution> {
+fn suites(a: &Observed, b: &Observed) -> Vec<ContrastCaution> {
     let (Some(x), Some(y)) = (&a.suite, &b.suite) else {
         return Vec::new();
     };
@@ -290,38 +290,38 @@ fn suites(a: &Observed, b: &Observed) -> Vec<Caution> {
             format!("{} {}{digest}", s.name, s.version)
         };
         let twins = (&x.name, &x.version) == (&y.name, &y.version);
-        out.push(Caution::DifferentSuites {
+        out.push(ContrastCaution::DifferentSuites {
             suites: [name(x, twins), name(y, twins)],
         });
     }
     if x.primary != y.primary {
-        out.push(Caution::DifferentPrimary {
+        out.push(ContrastCaution::DifferentPrimary {
             metrics: [x.primary.clone(), y.primary.clone()],
         });
     }
     out
 }
 
-fn asked(a: &Observed, b: &Observed, of: usize) -> Option<Caution> {
+fn asked(a: &Observed, b: &Observed, of: usize) -> Option<ContrastCaution> {
     let differs = |(key, x): (&String, &super::observed::ObservedPrompt)| {
         let y = b.prompts.get(key)?;
         Some(x.asked.is_some() && y.asked.is_some() && x.asked != y.asked)
     };
     let prompts = a.prompts.iter().filter_map(differs).filter(|d| *d).count();
-    (prompts > 0).then_some(Caution::AskedOtherwise { prompts, of })
+    (prompts > 0).then_some(ContrastCaution::AskedOtherwise { prompts, of })
 }
 
-fn ranking(report: &ContrastReport) -> Option<Caution> {
+fn ranking(report: &ContrastReport) -> Option<ContrastCaution> {
     let answered = report.answered.as_ref()?;
     let left_out = answered.left_out?;
-    (answered.as_wrong * left_out < 0.0).then_some(Caution::RankingDependsOnUnanswered {
+    (answered.as_wrong * left_out < 0.0).then_some(ContrastCaution::RankingDependsOnUnanswered {
         unanswered: answered.unanswered,
         as_wrong: answered.as_wrong,
         left_out,
     })
 }
 
-fn failed(groups: &[Groups<'_>]) -> Option<Caution> {
+fn failed(groups: &[Groups<'_>]) -> Option<ContrastCaution> {
     let failed = |epochs: &[ObservedEpoch]| {
         let lost = |e: &&ObservedEpoch| {
             let kinds = [Outcome::TemplateRefused, Outcome::Timeout, Outcome::Error];
@@ -333,11 +333,11 @@ fn failed(groups: &[Groups<'_>]) -> Option<Caution> {
         groups.iter().map(|g| failed(g.0)).sum(),
         groups.iter().map(|g| failed(g.1)).sum(),
     ];
-    (counts != [0, 0]).then_some(Caution::Failed { counts })
+    (counts != [0, 0]).then_some(ContrastCaution::Failed { counts })
 }
 
 /// Bounds of the difference of the pass rates over everything that could not be judged.
-fn unscored(groups: &[Groups<'_>]) -> Option<Caution> {
+fn unscored(groups: &[Groups<'_>]) -> Option<ContrastCaution> {
     let any_judged = groups
         .iter()
         .any(|g| g.0.iter().chain(g.1).any(|e| e.passed.is_some()));
@@ -360,7 +360,7 @@ fn unscored(groups: &[Groups<'_>]) -> Option<Caution> {
         let sum: f64 = groups.iter().map(|g| rate(g.0, a) - rate(g.1, b)).sum();
         sum / groups.len() as f64
     };
-    Some(Caution::Unscored {
+    Some(ContrastCaution::Unscored {
         counts,
         low: mean(false, true),
         high: mean(true, false),
@@ -368,7 +368,7 @@ fn unscored(groups: &[Groups<'_>]) -> Option<Caution> {
 }
 
 /// Another test of the primary metric that falls on the other side of the level.
-fn disagreement(report: &ContrastReport) -> Option<Caution> {
+fn disagreement(report: &ContrastReport) -> Option<ContrastCaution> {
     let (comparison, detail) = report
         .rows()
         .find(|(c, _)| c.metric.id == report.primary.id)?;
@@ -382,7 +382,7 @@ fn disagreement(report: &ContrastReport) -> Option<Caution> {
         .iter()
         .filter_map(|also| Some((also.method, also.p?)))
         .find(|(_, p)| (*p < alpha) != (test.p < alpha))?;
-    Some(Caution::MethodsDisagree {
+    Some(ContrastCaution::MethodsDisagree {
         metric: report.primary.id,
         chosen: (test.method, test.p),
         other,
@@ -397,7 +397,7 @@ mod tests {
     fn texts_that_the_tests_of_comparisons_do_not_show() {
         for (caution, code, text) in [
             (
-                Caution::RankingDependsOnUnanswered {
+                ContrastCaution::RankingDependsOnUnanswered {
                     unanswered: [3, 0],
                     as_wrong: -0.25,
                     left_out: 0.5,
@@ -407,7 +407,7 @@ mod tests {
                  and +0.500 without them",
             ),
             (
-                Caution::MethodsDisagree {
+                ContrastCaution::MethodsDisagree {
                     metric: "score",
                     chosen: ("paired-t", 0.0321),
                     other: ("wilcoxon-exact", 0.000_02),
@@ -416,14 +416,14 @@ mod tests {
                 "`score`: `paired-t` gives p 0.032, `wilcoxon-exact` gives p < 0.001; they disagree on the verdict",
             ),
             (
-                Caution::BadPrices {
+                ContrastCaution::BadPrices {
                     why: "no card".to_owned(),
                 },
                 "bad_prices",
                 "no card",
             ),
             (
-                Caution::TooFewPrompts {
+                ContrastCaution::TooFewPrompts {
                     has: 1,
                     advised: 20,
                 },

@@ -9,7 +9,7 @@ use crate::record::Outcome;
 
 /// Which samples changed.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Changes {
+pub struct PromptChanges {
     /// Prompts passed by A alone and by B alone; with repetitions, passed more often by one.
     pub passed_more: [u64; 2],
     /// Prompts without a change.
@@ -17,12 +17,12 @@ pub struct Changes {
     /// Of those, prompts with another answer; `None` where a side does not tell its completions.
     pub other_answer: Option<u64>,
     /// The prompts that changed: where A lost most first.
-    pub list: Vec<Change>,
+    pub list: Vec<PromptChange>,
 }
 
 /// A prompt that changed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub struct PromptChange {
     /// Key of the prompt.
     pub key: String,
     /// Task id of A.
@@ -30,14 +30,14 @@ pub struct Change {
     /// Sample id of A.
     pub sample: String,
     /// A and B.
-    pub sides: [ChangeSide; 2],
+    pub sides: [PromptSide; 2],
     /// A - B of the metric that decides, or of the other one where that did not change; `None` where one side could not be scored.
     pub difference: Option<f64>,
 }
 
 /// One side of a prompt that changed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ChangeSide {
+pub struct PromptSide {
     /// Outcomes of the repetitions with their number, in the order they are printed; empty where the source does not tell.
     pub outcomes: Vec<(Outcome, u64)>,
     /// Mean score.
@@ -48,7 +48,7 @@ pub struct ChangeSide {
     pub epochs: usize,
 }
 
-impl ChangeSide {
+impl PromptSide {
     fn of(epochs: &[ObservedEpoch]) -> Self {
         let count = |o: Outcome| epochs.iter().filter(|e| e.outcome == Some(o)).count() as u64;
         let outcomes = Outcome::ALL.into_iter().map(|o| (o, count(o)));
@@ -67,19 +67,19 @@ fn mean(epochs: &[ObservedEpoch], of: impl Fn(&ObservedEpoch) -> Option<f64>) ->
 }
 
 /// The changes between two sides.
-pub(super) fn changes(a: &Observed, b: &Observed, primary: &Metric) -> Changes {
-    let mut out = Changes::default();
+pub(super) fn changes(a: &Observed, b: &Observed, primary: &Metric) -> PromptChanges {
+    let mut out = PromptChanges::default();
     let (mut known, mut other) = (true, 0);
     for (key, x) in &a.prompts {
         let Some(y) = b.prompts.get(key) else {
             continue;
         };
-        let sides = [ChangeSide::of(&x.epochs), ChangeSide::of(&y.epochs)];
+        let sides = [PromptSide::of(&x.epochs), PromptSide::of(&y.epochs)];
         if let (Some(p), Some(q)) = (sides[0].passed, sides[1].passed) {
             out.passed_more[0] += u64::from(p > q);
             out.passed_more[1] += u64::from(q > p);
         }
-        let same = |of: fn(&ChangeSide) -> Option<f64>| of(&sides[0]) == of(&sides[1]);
+        let same = |of: fn(&PromptSide) -> Option<f64>| of(&sides[0]) == of(&sides[1]);
         if same(|s| s.score) && same(|s| s.passed) {
             out.unchanged += 1;
             match other_answer(x, y) {
@@ -88,7 +88,7 @@ pub(super) fn changes(a: &Observed, b: &Observed, primary: &Metric) -> Changes {
             }
             continue;
         }
-        out.list.push(Change {
+        out.list.push(PromptChange {
             key: key.clone(),
             task: x.task.clone(),
             sample: x.sample.clone(),
@@ -99,7 +99,7 @@ pub(super) fn changes(a: &Observed, b: &Observed, primary: &Metric) -> Changes {
     out.other_answer = known.then_some(other);
     out.list.sort_by(|x, y| {
         // What could not be scored on one side stands last.
-        let key = |c: &Change| c.difference.unwrap_or(f64::INFINITY);
+        let key = |c: &PromptChange| c.difference.unwrap_or(f64::INFINITY);
         let by_size = key(x).total_cmp(&key(y));
         by_size.then_with(|| (&x.task, &x.sample, &x.key).cmp(&(&y.task, &y.sample, &y.key)))
     });
@@ -107,8 +107,8 @@ pub(super) fn changes(a: &Observed, b: &Observed, primary: &Metric) -> Changes {
 }
 
 /// A - B of the primary metric; where it is equal or absent, of the other one.
-fn difference(sides: &[ChangeSide; 2], primary: &Metric) -> Option<f64> {
-    let of = |value: fn(&ChangeSide) -> Option<f64>| Some(value(&sides[0])? - value(&sides[1])?);
+fn difference(sides: &[PromptSide; 2], primary: &Metric) -> Option<f64> {
+    let of = |value: fn(&PromptSide) -> Option<f64>| Some(value(&sides[0])? - value(&sides[1])?);
     let (score, passed) = (of(|s| s.score), of(|s| s.passed));
     let (first, second) = if primary.id == "pass_rate" {
         (passed, score)

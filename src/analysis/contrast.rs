@@ -6,8 +6,8 @@
 //! Formulas: the paired standard error is sd(d)/√N, the unpaired one √(s²_A/N + s²_B/N); an unpaired comparison needs the square of their
 //! ratio times the prompts to see the same difference. For ratios both are taken on logarithms.
 
-use super::caution::{self, Caution};
-use super::changes::{self, Changes};
+use super::caution::{self, ContrastCaution};
+use super::changes::{self, PromptChanges};
 use super::error::AnalysisError;
 use super::estimate;
 use super::model::{ComparisonReport, PairReport, Verdict};
@@ -51,11 +51,11 @@ pub struct ContrastReport {
     /// The primary metric with the unanswered samples left out; `None` when every sample was answered.
     pub answered: Option<Answered>,
     /// Which samples changed.
-    pub changes: Changes,
+    pub changes: PromptChanges,
     /// Where the price card comes from.
     pub prices: String,
     /// What the reader should know, most important first.
-    pub cautions: Vec<Caution>,
+    pub cautions: Vec<ContrastCaution>,
 }
 
 impl ContrastReport {

@@ -72,6 +72,7 @@ impl SampleFile {
     /// # Errors
     /// When the line is not a record, lacks a field, or repeats a document.
     pub fn line(&mut self, number: usize, text: &str) -> Result<(), AnalysisError> {
+        let text = text.trim_end();
         if text.trim().is_empty() {
             return Ok(());
         }

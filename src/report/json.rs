@@ -501,9 +501,9 @@ mod tests {
                 .collect::<Vec<_>>()
                 .join(" ")
         };
-        insta::assert_snapshot!(keys(&json), @r#"schema_version kind run level primary models skipped pairs stopping leaders fit prices warnings next"#);
+        insta::assert_snapshot!(keys(&json), @"schema_version kind run level primary models skipped pairs stopping omnibus leaders fit prices warnings next");
         insta::assert_snapshot!(keys(&json["run"]), @r#"id status complete started_at finished_at evalh_version evalh_commit argv engine seed epochs budget_bytes budget_origin plan_digest catalog_digest suite host settings"#);
-        insta::assert_snapshot!(keys(&json["models"][0]), @r#"id name label short planned loaded stopped tally metrics slo tasks difficulties weakest_task cost samples"#);
+        insta::assert_snapshot!(keys(&json["models"][0]), @"id name label short planned loaded stopped tally metrics slo tasks difficulties weakest_task cost samples bounds replication");
         insta::assert_snapshot!(keys(&json["models"][0]["metrics"]["score"]), @r#"unit direction role value lower upper level method n observations missing notes"#);
         insta::assert_snapshot!(keys(&json["models"][0]["cost"]["versus"][0]), @r#"name provider as_of source break_even break_even_use metrics"#);
         insta::assert_snapshot!(keys(&json["pairs"][0]["comparisons"][0]), @r#"metric role scale value lower upper level method n observations missing notes test verdict better untestable effect prompts_needed detectable prompts_better"#);

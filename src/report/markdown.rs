@@ -303,6 +303,7 @@ mod tests {
 
         ## Good enough?
 
+        - The 3 models differ: p < 0.001 (Friedman, 30 prompts).
         - qwen2.5-7b and gemma-3-4b are not told apart: +0.1 [-0.3, 0.4], p 0.72 (paired t, 30 prompts, Holm over 3). Telling 0.1 apart needs about 1,800 prompts.
         - qwen2.5-7b is better than smollm2-135m: +5.7 [5.2, 6.1], p < 0.001 (paired t, 30 prompts, Holm over 3).
         - Weakest task of both: task-a, 6.8 [6.1, 7.6] and 6.6 [5.9, 7.3].

@@ -337,7 +337,8 @@ mod tests {
         gpt-4o-mini (price only)                                                                 0.043
         ¹ fully loaded; cloud prices for the token counts of gemma-3-4b; shown in full by `--kpi all`
 
-        Good enough?   qwen2.5-7b and gemma-3-4b are not told apart: +0.1 [-0.3, 0.4], p 0.72 (paired t,
+        Good enough?   The 3 models differ: p < 0.001 (Friedman, 30 prompts).
+                       qwen2.5-7b and gemma-3-4b are not told apart: +0.1 [-0.3, 0.4], p 0.72 (paired t,
                        30 prompts, Holm over 3). Telling 0.1 apart needs about 1,800 prompts.
                        qwen2.5-7b is better than smollm2-135m: +5.7 [5.2, 6.1], p < 0.001 (paired t,
                        30 prompts, Holm over 3).
@@ -379,7 +380,8 @@ mod tests {
         ¹ fully loaded; cloud prices for the token counts of gemma-3-4b; shown in full
         by `--kpi all`
 
-        Good enough?   qwen2.5-7b and gemma-3-4b are not told apart: +0.1 [-0.3, 0.4],
+        Good enough?   The 3 models differ: p < 0.001 (Friedman, 30 prompts).
+                       qwen2.5-7b and gemma-3-4b are not told apart: +0.1 [-0.3, 0.4],
                        p 0.72 (paired t, 30 prompts, Holm over 3). Telling 0.1 apart
                        needs about 1,800 prompts.
                        qwen2.5-7b is better than smollm2-135m: +5.7 [5.2, 6.1],

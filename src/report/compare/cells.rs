@@ -2,7 +2,8 @@
 
 use super::super::number::{self, Shown};
 use crate::analysis::{
-    Change, ChangeSide, ComparisonReport, ContrastReport, Measured, Role, Scale, Value, Verdict,
+    ComparisonReport, ContrastReport, Measured, PromptChange, PromptSide, Role, Scale, Value,
+    Verdict,
 };
 use crate::metric::Unit;
 
@@ -114,7 +115,7 @@ pub(super) fn method(m: &Measured) -> String {
 }
 
 /// One side of a prompt that changed: what became of it, and its score.
-pub(super) fn changed(side: &ChangeSide) -> String {
+pub(super) fn changed(side: &PromptSide) -> String {
     let single = side.epochs == 1;
     let outcomes: Vec<String> = side
         .outcomes
@@ -139,7 +140,7 @@ pub(super) fn changed(side: &ChangeSide) -> String {
 }
 
 /// The difference of a prompt that changed.
-pub(super) fn change_difference(change: &Change) -> String {
+pub(super) fn change_difference(change: &PromptChange) -> String {
     change
         .difference
         .map_or_else(|| "–".to_owned(), |d| signed(d, 2))

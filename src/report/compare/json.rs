@@ -4,8 +4,8 @@
 
 use super::super::json::{SCHEMA_VERSION, comparison, value};
 use crate::analysis::{
-    Also, Change, ChangeSide, Changes, ComparisonReport, ContrastReport, Detail, HostClass,
-    SideReport, Value,
+    Also, ComparisonReport, ContrastReport, Detail, HostClass, PromptChange, PromptChanges,
+    PromptSide, SideReport, Value,
 };
 use crate::record::{Digest, Outcome};
 use serde_json::{Map, Value as Json, json};
@@ -136,7 +136,7 @@ fn also(also: &Also) -> Json {
     Json::Object(out)
 }
 
-fn changes(c: &Changes) -> Json {
+fn changes(c: &PromptChanges) -> Json {
     json!({
         "passed_more": {"a": c.passed_more[0], "b": c.passed_more[1]},
         "unchanged": c.unchanged,
@@ -145,7 +145,7 @@ fn changes(c: &Changes) -> Json {
     })
 }
 
-fn change(c: &Change) -> Json {
+fn change(c: &PromptChange) -> Json {
     json!({
         "key": c.key,
         "task": c.task,
@@ -156,7 +156,7 @@ fn change(c: &Change) -> Json {
     })
 }
 
-fn change_side(s: &ChangeSide) -> Json {
+fn change_side(s: &PromptSide) -> Json {
     json!({
         "outcomes": outcomes(&s.outcomes),
         "score": s.score,

@@ -58,7 +58,8 @@ fn table(report: &ContrastReport) -> String {
     let mut out = head(1, &owned(&heads));
     for (c, detail) in cells::present(report) {
         let test = c.test.as_ref();
-        let name = code(&cells::name(report, c).replace('|', "\\|"));
+        let name = escape::terminal(&cells::name(report, c));
+        let name = code(&name.replace('|', "\\|"));
         out.push_str(&row(&[
             format!("{name}{}", cells::role(c.role).replace('*', "\\*")),
             escape::markdown(&cells::side(c, &detail.sides[0], true)),

@@ -6,7 +6,7 @@ use super::CompareView;
 use super::cells;
 use super::full;
 use super::sentences::Sentences;
-use crate::analysis::{Change, ComparisonReport, ContrastReport};
+use crate::analysis::{ComparisonReport, ContrastReport, PromptChange};
 
 /// Narrowest layout.
 const LEAST_WIDTH: usize = 60;
@@ -146,7 +146,7 @@ impl Page<'_> {
         if list.is_empty() {
             return vec!["No sample changed.".to_owned(), String::new()];
         }
-        let cells_of = |f: &dyn Fn(&Change) -> String| list.iter().map(f).collect();
+        let cells_of = |f: &dyn Fn(&PromptChange) -> String| list.iter().map(f).collect();
         let columns = vec![
             column(
                 "sample",
