@@ -89,29 +89,29 @@ fn the_terminal_shows_the_difference_the_changes_and_the_next_command() {
     B  smollm2-135m-instruct-q4_1 · run [RUN] · shop 2.1.0 · 6 prompts
     6 prompts joined by content, none left out; intervals 95 %
 
-    metric                          A          B           A - B, A / B     p  effect  better
-    score *                       8.4        4.5       +3.8 [-1.3, 9.0]  0.11   +0.78  ~
-    pass_rate +                  83 %       50 %       +33 pp [-19, 70]  0.50   +0.65  ~
-    completion_tokens_mean   9 tokens  17 tokens     ×0.59 [0.31, 1.10]         -0.90  ~
+    metric  A  B  A - B, A / B  p  effect  better
+    score *  8.4  4.5  +3.8 [-1.3, 9.0]  0.11  +0.78  ~
+    pass_rate +  83 %  50 %  +33 pp [-19, 70]  0.50  +0.65  ~
+    completion_tokens_mean  9 tokens  17 tokens  ×0.59 [0.31, 1.10]  -0.90  ~
     * primary, + secondary (Holm), others exploratory (Benjamini-Hochberg) or described without a test.
     × is A / B. ~ not told apart. Costs follow the times: one machine, one price card.
 
     Samples that changed, where A lost most first
-    sample         A               B                A - B
-    hours/weekend  incorrect 3.00  incorrect 0.00   +3.00
-    hours/holiday  correct 10.00   incorrect 0.00  +10.00
-    hours/monday   correct 10.00   incorrect 0.00  +10.00
+    sample  A  B  A - B
+    hours/weekend  incorrect 3.00  incorrect 0.00  +3.00
+    hours/holiday  correct 10.00  incorrect 0.00  +10.00
+    hours/monday  correct 10.00  incorrect 0.00  +10.00
 
-    Better?   A and B are not told apart: score +3.8 [-1.3, 9.0], p 0.11 (paired-t, 6 prompts). These
-              prompts show differences from 7.1 on (80 % power). Telling the one seen apart needs about
-              15 prompts.
-    Pairing   worth 1.4 times the prompts: unpaired, about 9 would be needed for this interval (standard
-              error 2.007, unpaired 2.375).
-    Changed   2 prompts passed by A alone, 0 by B alone; 3 changed in all, 3 did not, 0 of them with
-              another answer.
+    Better?  A and B are not told apart: score +3.8 [-1.3, 9.0], p 0.11 (paired-t, 6 prompts). These
+      prompts show differences from 7.1 on (80 % power). Telling the one seen apart needs about
+      15 prompts.
+    Pairing  worth 1.4 times the prompts: unpaired, about 9 would be needed for this interval (standard
+      error 2.007, unpaired 2.375).
+    Changed  2 prompts passed by A alone, 0 by B alone; 3 changed in all, 3 did not, 0 of them with
+      another answer.
 
-    Beware    numbers of the scripted `mock` engine, which say nothing about a model.
-              6 prompts: below 20 intervals lean on the assumed distribution.
+    Beware  numbers of the scripted `mock` engine, which say nothing about a model.
+      6 prompts: below 20 intervals lean on the assumed distribution.
 
     Next: evalh compare latest:gemma-3-270m-q4_k_m :smollm2-135m-instruct-q4_1 --kpi all
     "#);
@@ -305,7 +305,7 @@ fn files_that_are_no_sample_files_are_refused_with_their_line() {
     for (text, message) in [
         (
             "{\"doc_hash\": \"h1\", \"acc\": 1}\n{\"doc_hash\": \n",
-            "error: bad.jsonl:2: not JSON, column 14: EOF while parsing a value\n",
+            "error: bad.jsonl:2: not JSON, column 12: EOF while parsing a value\n",
         ),
         (
             "{\"doc_id\": 1, \"acc\": 1}\n",

@@ -4,10 +4,11 @@
 
 use super::super::json::{SCHEMA_VERSION, comparison, value};
 use crate::analysis::{
-    Also, ComparisonReport, ContrastReport, Detail, HostClass, PromptChange, PromptChanges,
-    PromptSide, SideReport, Value,
+    Also, ComparisonReport, ContrastReport, Detail, HostClass, PromptChange, PromptSide,
+    SideReport, Value,
 };
 use crate::record::{Digest, Outcome};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 
 /// The comparison as one pretty-printed object with a newline at the end.
@@ -21,7 +22,7 @@ pub fn compare_json(report: &ContrastReport) -> String {
     };
     let cautions = report.cautions.iter();
     let cautions = cautions.map(|c| json!({"code": c.code(), "text": c.to_string()}));
-    let object = json!({
+    let head = json!({
         "schema_version": SCHEMA_VERSION,
         "kind": "compare",
         "level": report.level,
@@ -38,11 +39,43 @@ pub fn compare_json(report: &ContrastReport) -> String {
             "left_out": a.left_out,
             "prompts": a.prompts,
         })),
-        "changes": changes(&report.changes),
         "prices": report.prices,
         "cautions": cautions.collect::<Vec<_>>(),
     });
-    format!("{object:#}\n")
+    let changes = ChangesJson {
+        passed_more: json!({"a": report.changes.passed_more[0], "b": report.changes.passed_more[1]}),
+        unchanged: report.changes.unchanged,
+        other_answer: report.changes.other_answer,
+        list: Each(&report.changes.list),
+    };
+    let text = serde_json::to_string_pretty(&Whole { head, changes });
+    let text = text.expect("objects with text keys and finite numbers are always written");
+    format!("{text}\n")
+}
+
+/// The object, its longest list last.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    head: Json,
+    changes: ChangesJson<'a>,
+}
+
+#[derive(Serialize)]
+struct ChangesJson<'a> {
+    passed_more: Json,
+    unchanged: u64,
+    other_answer: Option<u64>,
+    list: Each<'a>,
+}
+
+/// Prompts that changed, made one by one: a list of a hundred thousand is never held twice.
+struct Each<'a>(&'a [PromptChange]);
+
+impl Serialize for Each<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.iter().map(change))
+    }
 }
 
 fn side(s: &SideReport) -> Json {
@@ -134,15 +167,6 @@ fn also(also: &Also) -> Json {
     out.insert("df".to_owned(), json!(also.df));
     out.insert("p".to_owned(), json!(also.p));
     Json::Object(out)
-}
-
-fn changes(c: &PromptChanges) -> Json {
-    json!({
-        "passed_more": {"a": c.passed_more[0], "b": c.passed_more[1]},
-        "unchanged": c.unchanged,
-        "other_answer": c.other_answer,
-        "list": c.list.iter().map(change).collect::<Vec<_>>(),
-    })
 }
 
 fn change(c: &PromptChange) -> Json {

@@ -188,13 +188,16 @@ impl Sentences<'_> {
             Some(n) if c.unchanged > 0 => format!(", {n} of them with another answer"),
             _ => String::new(),
         };
+        let judged = self.report.pair.comparison("pass_rate");
+        let passed = judged.filter(|c| c.value.measured().is_some()).map(|_| {
+            let [a, b] = c.passed_more;
+            format!("{} {}, {b} {}; ", prompts(a), more[0], more[1])
+        });
         format!(
-            "{} {}, {} {}; {} changed in all, {} did not{other}.",
-            prompts(c.passed_more[0]),
-            more[0],
-            c.passed_more[1],
-            more[1],
+            "{}{} changed{}, {} did not{other}.",
+            passed.as_deref().unwrap_or(""),
             c.list.len(),
+            if passed.is_some() { " in all" } else { "" },
             c.unchanged
         )
     }
