@@ -52,8 +52,8 @@ pub struct ContrastReport {
     pub answered: Option<Answered>,
     /// Which samples changed.
     pub changes: PromptChanges,
-    /// Where the price card comes from.
-    pub prices: String,
+    /// The price card the costs were computed with.
+    pub prices: PriceCard,
     /// What the reader should know, most important first.
     pub cautions: Vec<ContrastCaution>,
 }
@@ -195,7 +195,7 @@ pub fn contrast(
         details,
         answered: answered(&groups, primary),
         changes: changes::changes(a, b, primary),
-        prices: prices.origin.clone(),
+        prices: prices.clone(),
         cautions: Vec::new(),
     };
     report.cautions = caution::all(&report, &groups, [a, b], machine.as_ref().err());
@@ -292,7 +292,7 @@ impl Workbench<'_> {
             Kind::Ratio => a.iter().zip(&b).filter_map(logs).unzip(),
             Kind::Difference | Kind::Pass => (a.clone(), b.clone()),
         };
-        let table = (kind == Kind::Pass && self.single)
+        let table = (kind == Kind::Pass && self.single && !a.is_empty())
             .then(|| pairs::table(&a, &b))
             .flatten();
         let scale = if id == "local_usd_per_1k" {

@@ -446,7 +446,7 @@ impl Record {
             "prompt_hash" => self.prompt_hash = map.next_value()?,
             "target_hash" => self.target_hash = map.next_value()?,
             "metrics" => {
-                self.metrics = map.next_value::<Option<Vec<String>>>()?.unwrap_or_default()
+                self.metrics = map.next_value::<Option<Vec<String>>>()?.unwrap_or_default();
             }
             "doc_id" => {
                 let id: serde_json::Value = map.next_value()?;

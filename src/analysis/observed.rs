@@ -24,6 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const MOST_PROMPTS: usize = 10_000_000;
 /// More repetitions of a prompt than any run makes.
 const MOST_EPOCHS: usize = 100_000;
+/// Shortest beginning of a model's name that stands for it.
+const SHORTEST_BEGINNING: usize = 4;
 /// Longest name, in bytes.
 const LONGEST_NAME: usize = 4_096;
 
@@ -131,7 +133,7 @@ pub struct ObservedEpoch {
 }
 
 impl Observed {
-    /// What one model of a run did. `model` is its name, or the first digits of its id.
+    /// What one model of a run did. `model` is its name, the beginning of one, or the first digits of its id.
     ///
     /// # Errors
     /// When the run has no such model, or several.
@@ -388,14 +390,18 @@ impl HostClass {
     }
 }
 
-/// The model of a run with this name, or whose id starts so.
+/// The model of a run with this name, or whose id or name is the only one to begin so.
 fn find<'a>(run: &'a RunRecord, name: &str) -> Result<&'a ModelRecord, AnalysisError> {
     let by_name = run.models.iter().filter(|m| m.planned.name == name);
     let by_id = run
         .models
         .iter()
         .filter(|m| name.len() >= 6 && m.planned.id.as_str().starts_with(name));
-    let found: Vec<&ModelRecord> = by_name.chain(by_id).collect();
+    let mut found: Vec<&ModelRecord> = by_name.chain(by_id).collect();
+    if found.is_empty() && name.len() >= SHORTEST_BEGINNING {
+        let begins = |m: &&ModelRecord| m.planned.name.starts_with(name);
+        found = run.models.iter().filter(begins).collect();
+    }
     let id = run.header.id.to_string();
     match found.as_slice() {
         [one] => Ok(one),
@@ -445,6 +451,7 @@ mod optional_digest {
     use super::Digest;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
+    #[expect(clippy::ref_option, reason = "serde passes a reference")]
     pub(super) fn serialize<S: Serializer>(
         digest: &Option<Digest>,
         to: S,
@@ -470,6 +477,7 @@ mod optional_outcome {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
     #[expect(
+        clippy::ref_option,
         clippy::trivially_copy_pass_by_ref,
         reason = "serde passes a reference"
     )]
@@ -499,6 +507,8 @@ mod tests {
     use super::super::testkit::{self, Spec};
     use super::*;
     use crate::record::FailureKind;
+
+    type Change = fn(&mut Observed);
 
     fn observed() -> Observed {
         let specs = vec![
@@ -544,6 +554,25 @@ mod tests {
     }
 
     #[test]
+    fn a_model_is_named_by_the_beginning_that_no_other_has() {
+        let one = || vec![Spec::scored(5.0)];
+        let names = ["gemma-3-4b-it-q4_k_m", "gemma-3-27b-it-q4_k_m", "gemma"];
+        let run = testkit::run(&names.map(|n| (n, one())), 1);
+        let label = |name: &str| Observed::of_run(&run, name).map(|o| o.label);
+        assert_eq!(label("gemma-3-4b").unwrap(), names[0]);
+        // A whole name comes before a beginning.
+        assert_eq!(label("gemma").unwrap(), "gemma");
+        assert_eq!(
+            label("gemma-3").unwrap_err().to_string(),
+            "model `gemma-3` stands for 2 models of run `01k3qa7z5m8c2p`"
+        );
+        assert!(matches!(
+            label("gem"),
+            Err(AnalysisError::UnknownModel { .. })
+        ));
+    }
+
+    #[test]
     fn what_is_written_is_read_back_and_the_same_bytes() {
         let mut o = observed();
         for (i, prompt) in o.prompts.values_mut().enumerate() {
@@ -579,7 +608,6 @@ mod tests {
                 .starts_with("a digest is 64 hexadecimal digits")
         );
         assert!(read(&text.replacen("8.1", "1e999", 1)).is_err());
-        type Change = fn(&mut Observed);
         let changes: [(Change, &str); 6] = [
             (
                 |o| o.prompts.clear(),

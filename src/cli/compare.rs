@@ -45,7 +45,8 @@ pub struct CompareRequest {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A and B are each RUN (with one model), RUN:MODEL, :MODEL (the newest run for A, the run of A for B), or a file.
-Runs are joined by the content of their prompts, sample files of lm-evaluation-harness by doc_hash and filter.
+MODEL is a name or the beginning of one. Runs are joined by the content of their prompts,
+sample files of lm-evaluation-harness by doc_hash and filter.
 
 Examples:
   evalh compare latest:gemma-3-4b :qwen2.5-7b   two models of the newest run

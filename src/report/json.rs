@@ -410,7 +410,7 @@ fn fit(f: &FitReport, report: &ReportModel) -> Json {
     })
 }
 
-fn prices(card: &PriceCard) -> Json {
+pub(super) fn prices(card: &PriceCard) -> Json {
     json!({
         "origin": card.origin,
         "hardware_usd": card.hardware_usd,

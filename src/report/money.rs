@@ -2,7 +2,7 @@
 
 use super::number;
 use super::words::{Words, listed, plain, point_of, some_of, text_of};
-use crate::analysis::{BreakEven, CostReport, ModelReport, VersusReport};
+use crate::analysis::{BreakEven, CostReport, ModelReport, PriceCard, VersusReport};
 
 impl Words<'_> {
     pub(super) fn costs(&self) -> Vec<String> {
@@ -112,21 +112,8 @@ impl Words<'_> {
     /// What the costs assume.
     pub(super) fn assumptions(&self) -> String {
         let card = &self.report.prices;
-        let origin = if card.origin == "built-in" {
-            String::new()
-        } else {
-            format!(" ({})", (self.escape)(&card.origin))
-        };
-        format!(
-            "Assumed: ${} less ${} in {} years, {} use, {} W, ${}/kWh{}{origin}.",
-            number::fixed(card.hardware_usd, 0),
-            number::fixed(card.resale_usd, 0),
-            plain(card.years),
-            number::percent(card.utilisation),
-            plain(card.watts),
-            plain(card.usd_per_kwh),
-            self.dates()
-        )
+        let origin = origin(card, self.escape);
+        format!("Assumed: {}{}{origin}.", owning(card), self.dates())
     }
 
     /// The dates of the prices that are compared, once.
@@ -145,6 +132,28 @@ impl Words<'_> {
                 (self.escape)(last)
             )
         }
+    }
+}
+
+/// What owning and running the machine costs.
+pub(super) fn owning(card: &PriceCard) -> String {
+    format!(
+        "${} less ${} in {} years, {} use, {} W, ${}/kWh",
+        number::fixed(card.hardware_usd, 0),
+        number::fixed(card.resale_usd, 0),
+        plain(card.years),
+        number::percent(card.utilisation),
+        plain(card.watts),
+        plain(card.usd_per_kwh)
+    )
+}
+
+/// Where a price card comes from, in brackets; nothing for the one that is compiled in.
+pub(super) fn origin(card: &PriceCard, escape: fn(&str) -> String) -> String {
+    if card.origin == "built-in" {
+        String::new()
+    } else {
+        format!(" ({})", escape(&card.origin))
     }
 }
 

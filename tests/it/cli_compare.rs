@@ -29,6 +29,9 @@ fn two_models_of_a_run_compare_as_the_report_says() {
     let context = one_run();
     let [a, b] = sides();
     let compared = context.ok(&["compare", &a, &b, "--json"]).json();
+    // The beginning of a name is enough.
+    let short = context.ok(&["compare", "latest:gemma", ":smollm2-135m", "--json"]);
+    assert_eq!(short.json(), compared);
     let report = context.ok(&["report", "--json"]).json();
     let there = &report["pairs"][0];
     assert_eq!(there["a"], MODELS[0]);
@@ -367,10 +370,10 @@ fn files_that_are_no_sample_files_are_refused_with_their_line() {
 fn names_that_are_not_there_are_refused_with_what_there_is() {
     let context = one_run();
     let [a, b] = sides();
-    let (code, told) = context.refusal(&["compare", &a, ":smollm2-135m-instruct-q4"]);
+    let (code, told) = context.refusal(&["compare", &a, ":smollm2-135m-instuct-q4_1"]);
     assert_snapshot!(format!("{code}\n{told}"), @r#"
     2
-    error: model `smollm2-135m-instruct-q4` is not in run `[RUN]`; did you mean `smollm2-135m-instruct-q4_1`?
+    error: model `smollm2-135m-instuct-q4_1` is not in run `[RUN]`; did you mean `smollm2-135m-instruct-q4_1`?
 
     hint: the models of the run are gemma-3-270m-q4_k_m, smollm2-135m-instruct-q4_1
     "#);

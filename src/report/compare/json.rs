@@ -2,7 +2,7 @@
 //!
 //! One object with `schema_version`. Fields are added, never renamed, within a schema version; a missing number is `null`, never 0.
 
-use super::super::json::{SCHEMA_VERSION, comparison, value};
+use super::super::json::{SCHEMA_VERSION, comparison, prices, value};
 use crate::analysis::{
     Also, ComparisonReport, ContrastReport, Detail, HostClass, PromptChange, PromptSide,
     SideReport, Value,
@@ -12,6 +12,10 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 
 /// The comparison as one pretty-printed object with a newline at the end.
+#[expect(
+    clippy::missing_panics_doc,
+    reason = "values that are JSON already are always written"
+)]
 pub fn compare_json(report: &ContrastReport) -> String {
     let rows = |tested: bool| -> Vec<Json> {
         report
@@ -39,7 +43,7 @@ pub fn compare_json(report: &ContrastReport) -> String {
             "left_out": a.left_out,
             "prompts": a.prompts,
         })),
-        "prices": report.prices,
+        "prices": prices(&report.prices),
         "cautions": cautions.collect::<Vec<_>>(),
     });
     let changes = ChangesJson {

@@ -1,7 +1,7 @@
 //! What follows from a comparison, in sentences.
 
-use super::super::number;
 use super::super::words::prompts;
+use super::super::{escape, money, number};
 use super::cells;
 use crate::analysis::{ComparisonReport, ContrastReport, Detail, SideReport, Value, Verdict};
 use crate::metric::Unit;
@@ -267,10 +267,15 @@ impl Sentences<'_> {
             .described
             .iter()
             .any(|c| c.value.measured().is_some());
+        let card = &self.report.prices;
         let costs = if timed {
-            " Costs follow the times: one machine, one price card."
+            format!(
+                " Costs at {}{}: on one machine they follow the times.",
+                money::owning(card),
+                money::origin(card, escape::terminal)
+            )
         } else {
-            ""
+            String::new()
         };
         format!(
             "* primary, + secondary (Holm), others exploratory (Benjamini-Hochberg) or described without a test. × is A / B. ~ not told \
