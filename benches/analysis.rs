@@ -186,8 +186,8 @@ fn run(samples: u32) -> RunRecord {
 
 fn compare(run: &RunRecord, options: &AnalysisOptions) -> PairReport {
     let (a, b) = (name(0), name(3));
-    let side = |model| analysis::Side { run, model };
-    analysis::compare(&side(a.as_str()), &side(b.as_str()), options).unwrap()
+    let side = |model: &str| analysis::Observed::of_run(run, model).unwrap();
+    analysis::compare(&side(&a), &side(&b), options).unwrap()
 }
 
 /// Times of an operation, and its most memory above what was there before.
