@@ -1,10 +1,14 @@
 //! Errors of the analysis.
 
+use super::gate::GateError;
 use super::observed::Problem;
 
 /// Why an analysis could not be made, or does not agree with the raw rows.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AnalysisError {
+    /// A gate.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// The confidence level is not a share.
     #[error("confidence level is `{level}` but must be above 0 and below 1")]
     BadLevel {
@@ -208,6 +212,7 @@ impl AnalysisError {
     /// One thing the user can do.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Gate(e) => e.hint(),
             Self::UnknownModel { valid, .. } if !valid.is_empty() => {
                 Some(format!("the models of the run are {}", valid.join(", ")))
             }

@@ -22,6 +22,7 @@ mod dataset;
 mod error;
 mod estimate;
 mod fit;
+mod gate;
 mod lm_eval;
 mod model;
 mod observed;
@@ -51,6 +52,11 @@ pub use caution::ContrastCaution;
 pub use changes::{PromptChange, PromptChanges, PromptSide};
 pub use contrast::{Also, Answered, ContrastReport, Detail, Pairing, SideReport, contrast};
 pub use error::{AnalysisError, LineProblem};
+pub use gate::{
+    Allowance, Amount, Caution, Change, Changes, Gate, GateError, GateInput, GateOptions, GateReason,
+    GateReport, GateResult, GateRule, GateSide, GateVerdict, Joined, MarginOrigin, SampleText, gate,
+    gateable,
+};
 pub use lm_eval::{SampleFile, SampleFileOptions, finish_samples};
 pub use model::{
     ComparisonReport, CostReport, Figure, FitReport, ModelFit, ModelReport, NextStep, Omnibus,

@@ -20,7 +20,7 @@ use crate::stats::{dist, multi, paired};
 use std::collections::BTreeMap;
 
 /// Below this many prompts no verdict is given, whatever the p-value.
-const LEAST_PROMPTS: usize = 6;
+pub(super) const LEAST_PROMPTS: usize = 6;
 
 /// Id of the interval of a ratio.
 const LOG_RATIO: &str = "log-ratio-t";
