@@ -4,6 +4,7 @@
 //! `match`, so that a new kind of error cannot be forgotten.
 
 use crate::analysis::AnalysisError;
+use crate::baseline::BaselineError;
 use crate::cli::CliError;
 use crate::config::ConfigError;
 use crate::console::ConsoleError;
@@ -136,6 +137,9 @@ pub enum EvalhError {
     /// The analysis.
     #[error(transparent)]
     Analysis(#[from] AnalysisError),
+    /// A baseline or a history of champions.
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
     /// A model that cannot be used, by its name in the catalogue.
     #[error("model `{model}` cannot be used")]
     Model {
@@ -225,6 +229,7 @@ impl Coded for EvalhError {
             | Self::Suite(_)
             | Self::MockScript(_)
             | Self::Analysis(_)
+            | Self::Baseline(_)
             | Self::UnknownSuite { .. }
             | Self::UnknownTask { .. }
             | Self::SourceSyntax { .. }
@@ -267,6 +272,7 @@ impl Coded for EvalhError {
             Self::Runner(e) => e.hint(),
             Self::Store(e) => e.hint(),
             Self::Analysis(e) => e.hint(),
+            Self::Baseline(e) => e.hint(),
             Self::Model { source, .. } => source.hint(),
             Self::NotFetched { model } => {
                 Some(format!("fetch them with `evalh models pull {model}`"))

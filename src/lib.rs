@@ -3,6 +3,7 @@
 //! The rooms and their directions are described in `docs/architecture.md`.
 
 pub mod analysis;
+pub mod baseline;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -39,6 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "analysis",
         &["clock", "cost", "metric", "record", "stats", "units"],
     ),
+    ("baseline", &["analysis", "record"]),
     ("report", &["analysis", "cost", "metric", "record", "units"]),
     ("console", &["clock", "record", "stats", "units"]),
     ("cli", &["record", "units"]),

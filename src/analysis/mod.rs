@@ -53,9 +53,9 @@ pub use changes::{PromptChange, PromptChanges, PromptSide};
 pub use contrast::{Also, Answered, ContrastReport, Detail, Pairing, SideReport, contrast};
 pub use error::{AnalysisError, LineProblem};
 pub use gate::{
-    Allowance, Amount, Caution, Change, Changes, Gate, GateError, GateInput, GateOptions, GateReason,
-    GateReport, GateResult, GateRule, GateSide, GateVerdict, Joined, MarginOrigin, SampleText, gate,
-    gateable,
+    Allowance, Amount, Caution, Change, Changes, Gate, GateError, GateInput, GateOptions,
+    GateReason, GateReport, GateResult, GateRule, GateSide, GateVerdict, Joined, MarginOrigin,
+    SampleText, gate, gateable,
 };
 pub use lm_eval::{SampleFile, SampleFileOptions, finish_samples};
 pub use model::{

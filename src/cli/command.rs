@@ -2,13 +2,14 @@
 
 use super::shared::{Global, GlobalArgs};
 use super::{
-    CliError, CompareRequest, CompletionsRequest, DoctorRequest, Environment, GenerateRequest,
-    ManRequest, ModelsRequest, PlanRequest, PricesRequest, RenderRequest, ReportRequest,
-    RunRequest, RunsRequest, ScoreRequest, SuitesRequest, TokenizeRequest,
+    BaselineRequest, CliError, CompareRequest, CompletionsRequest, DoctorRequest, Environment,
+    GateRequest, GenerateRequest, ManRequest, ModelsRequest, PlanRequest, PricesRequest,
+    RenderRequest, ReportRequest, RunRequest, RunsRequest, ScoreRequest, SuitesRequest,
+    TokenizeRequest,
 };
 use super::{
-    compare, completions, doctor, generate, man, models, plan, prices, render, report, run, runs,
-    score, suites, tokenize,
+    baseline, compare, completions, doctor, gate, generate, man, models, plan, prices, render,
+    report, run, runs, score, suites, tokenize,
 };
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -37,6 +38,10 @@ pub enum Command {
     Report(ReportRequest),
     /// Compare two runs, models or sample files.
     Compare(Box<CompareRequest>),
+    /// Hold a run against a baseline.
+    Gate(Box<GateRequest>),
+    /// Baselines and champions.
+    Baseline(BaselineRequest),
     /// The catalogue.
     Models(ModelsRequest),
     /// The suites.
@@ -89,8 +94,8 @@ Examples:
   evalh compare latest:gemma-3-4b :qwen2.5-7b   two models of it, prompt by prompt
   evalh doctor                                  what this machine can do
 
-Exit codes: 0 done, 1 too many samples failed, 2 usage, 3 machine or model files, 5 database,
-70 a bug in evalh, 130 interrupted. Data goes to stdout, everything else to stderr."
+Exit codes: 0 done or gate passed, 1 gate failed or too many samples failed, 2 usage, 3 machine or
+model files, 4 gate inconclusive, 5 database, 70 a bug in evalh, 130 interrupted. Data goes to stdout, everything else to stderr."
 )]
 struct TopArgs {
     #[command(flatten)]
@@ -109,6 +114,10 @@ enum CommandArgs {
     Report(report::ReportArgs),
     /// Compare two runs, two models of a run, or two sample files, prompt by prompt
     Compare(compare::CompareArgs),
+    /// Hold a run against a baseline: pass, fail or inconclusive
+    Gate(gate::GateArgs),
+    /// Save what a model did, and keep the champion of a suite
+    Baseline(baseline::BaselineArgs),
     /// List, fetch, verify and estimate models
     Models(models::ModelsArgs),
     /// List, show and check suites
@@ -140,6 +149,8 @@ impl CommandArgs {
             Self::Plan(args) => Command::Plan(Box::new(args.resolve(env)?)),
             Self::Report(args) => Command::Report(args.resolve(env)?),
             Self::Compare(args) => Command::Compare(Box::new(args.resolve(env)?)),
+            Self::Gate(args) => Command::Gate(Box::new(args.resolve(env)?)),
+            Self::Baseline(args) => Command::Baseline(args.resolve(env)?),
             Self::Models(args) => Command::Models(args.resolve(env)?),
             Self::Suites(args) => Command::Suites(args.resolve()),
             Self::Runs(args) => Command::Runs(args.resolve(env)?),

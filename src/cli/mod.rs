@@ -8,11 +8,13 @@
 //! Invariants: the same arguments and environment give the same request; a flag that is declared has an effect; an empty variable counts as
 //! absent, as with most tools that read the environment.
 
+mod baseline;
 mod command;
 mod compare;
 mod completions;
 mod doctor;
 mod error;
+mod gate;
 mod generate;
 mod man;
 mod models;
@@ -31,11 +33,13 @@ mod tests;
 mod tokenize;
 mod value;
 
+pub use baseline::{BaselineAction, BaselineRequest, PromoteRequest, RollbackRequest, SaveRequest};
 pub use command::{Command, Parsed, Request, Shown, parse};
 pub use compare::{CompareFormat, CompareRequest};
 pub use completions::{CompletionsRequest, completions};
 pub use doctor::DoctorRequest;
 pub use error::CliError;
+pub use gate::{GateFormat, GateRequest, InconclusiveAs};
 pub use generate::GenerateRequest;
 pub use man::{ManRequest, man_pages};
 pub use models::{
@@ -56,4 +60,4 @@ pub use shared::{
 };
 pub use suites::{LintRequest, SuiteShowRequest, SuitesListRequest, SuitesRequest};
 pub use tokenize::TokenizeRequest;
-pub use value::{Portion, Selector, ValueError};
+pub use value::{MarginAmount, MarginArg, Portion, Selector, SideArg, ValueError};

@@ -374,6 +374,20 @@ impl DbArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct FolderArgs {
+    /// Folder of baselines and champions [default: baselines] [env: EVALH_BASELINES]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+impl FolderArgs {
+    pub(super) fn resolve(self, env: &Environment) -> Result<PathBuf, CliError> {
+        let folder = resolve(self.dir, env, "EVALH_BASELINES", value::path)?;
+        Ok(folder.or(PathBuf::from("baselines")).value)
+    }
+}
+
+#[derive(Debug, Args)]
 pub(super) struct PricesArgs {
     /// Price card [default: prices.toml here, else built in] [env: EVALH_PRICES]
     #[arg(long, value_name = "FILE")]

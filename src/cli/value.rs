@@ -86,6 +86,22 @@ pub enum ValueError {
         /// As given.
         found: String,
     },
+    /// Not a margin of a gate.
+    #[error(
+        "`{found}` is not a margin; write for example `score=0.3`, `pass_rate=2%`, `ttft_ms_p50=15%` or `ttft_ms_p50=off`"
+    )]
+    Margin {
+        /// As given.
+        found: String,
+    },
+    /// Not a model of a run.
+    #[error(
+        "`{found}` names no run; write for example `0197k3`, `0197k3:MODEL` or `:MODEL` for the newest run"
+    )]
+    Side {
+        /// As given.
+        found: String,
+    },
     /// Not a device.
     #[error(
         "`{found}` is not a device; write `auto`, `cpu`, `cpu-plain`, `metal`, `cuda` or `cuda:N`"
@@ -166,6 +182,79 @@ impl fmt::Display for Selector {
             Self::Tag(tag) => write!(f, "tag:{tag}"),
         }
     }
+}
+
+/// How much worse a gated metric may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MarginAmount {
+    /// A bare number; the metric says what it stands for.
+    Number(f64),
+    /// In percent.
+    Percent(f64),
+    /// No gate on this metric.
+    Off,
+}
+
+/// A margin of a gate: `score=0.3`, `ttft_ms_p50=15%`, `ttft_ms_p50=off`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MarginArg {
+    /// Id of the metric; not looked up here.
+    pub metric: String,
+    /// By how much.
+    pub amount: MarginAmount,
+}
+
+/// A model of a run: `RUN`, `RUN:MODEL`, `:MODEL`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SideArg {
+    /// Id or unique beginning of one; `None` means the newest run.
+    pub run: Option<String>,
+    /// Name of the model, or the first digits of its id; `None` when the run has to say.
+    pub model: Option<String>,
+}
+
+/// `metric=number`, `metric=percent%`, `metric=off`.
+pub(super) fn margin(text: &str) -> Result<MarginArg, ValueError> {
+    let bad = || ValueError::Margin {
+        found: text.to_owned(),
+    };
+    let (metric, amount) = text.split_once('=').ok_or_else(bad)?;
+    let (metric, amount) = (metric.trim(), amount.trim());
+    let number = |digits: &str| {
+        let digits = digits.trim();
+        let first = digits.bytes().next().filter(u8::is_ascii_digit);
+        let x: Option<f64> = first.and_then(|_| digits.parse().ok());
+        x.filter(|x| x.is_finite()).ok_or_else(bad)
+    };
+    let amount = match (amount, amount.strip_suffix('%')) {
+        ("off", _) => MarginAmount::Off,
+        (_, Some(share)) => MarginAmount::Percent(number(share)?),
+        (digits, None) => MarginAmount::Number(number(digits)?),
+    };
+    if metric.is_empty() {
+        return Err(bad());
+    }
+    Ok(MarginArg {
+        metric: metric.to_owned(),
+        amount,
+    })
+}
+
+/// `RUN`, `RUN:MODEL`, `:MODEL`.
+pub(super) fn side(text: &str) -> Result<SideArg, ValueError> {
+    let bad = || ValueError::Side {
+        found: text.to_owned(),
+    };
+    let (run, model) = match text.split_once(':') {
+        Some((_, "")) => return Err(bad()),
+        Some((run, model)) => (run, Some(model.to_owned())),
+        None if text.is_empty() => return Err(bad()),
+        None => (text, None),
+    };
+    Ok(SideArg {
+        run: (!run.is_empty()).then(|| run.to_owned()),
+        model,
+    })
 }
 
 /// `auto`, `cpu`, `metal`, `cuda`, `cuda:1`.

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 const PROJECT_FILE: &str = "evalh.toml";
 
 /// Keys a settings file may have, with the variable each stands for.
-const KEYS: [(&str, &str); 13] = [
+const KEYS: [(&str, &str); 14] = [
+    ("baselines", "EVALH_BASELINES"),
     ("cache_dir", "EVALH_CACHE"),
     ("catalog", "EVALH_CATALOG"),
     ("color", "EVALH_COLOR"),

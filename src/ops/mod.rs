@@ -3,11 +3,13 @@
 //! In: a typed request of `cli`. Out: an exit code, what was printed through `console`, and what was stored. An operation opens what it needs,
 //! hands it on and decides nothing that a room could decide.
 
+mod baseline;
 mod candidate;
 mod compare;
 mod doctor;
 mod entry;
 mod facts;
+mod gate;
 mod load;
 mod look;
 mod models;
@@ -20,6 +22,7 @@ mod report;
 mod run;
 mod runs;
 mod session;
+mod side;
 mod suites;
 mod table;
 
@@ -39,6 +42,8 @@ fn execute(session: &Session, request: &Request) -> Result<ExitCode, EvalhError>
         Command::Plan(request) => plan::run(session, request),
         Command::Report(request) => report::run(session, request),
         Command::Compare(request) => compare::run(session, request),
+        Command::Gate(request) => gate::run(session, request),
+        Command::Baseline(request) => baseline::run(session, request),
         Command::Models(request) => models::run(session, request),
         Command::Suites(request) => suites::run(session, request),
         Command::Runs(request) => runs::run(session, request),

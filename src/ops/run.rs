@@ -4,6 +4,7 @@ use super::Session;
 use super::load::Loader;
 use super::prepare::{Fetch, Prepared, prepare};
 use super::report::{Rendering, named_database, print_report};
+use super::side::margin_settings;
 use crate::analysis::Sequential;
 use crate::cli::{Kpi, ReportFormat, RunRequest};
 use crate::clock;
@@ -37,6 +38,7 @@ pub(super) fn run(session: &Session, request: &RunRequest) -> Result<ExitCode, E
         .into_iter()
         .chain(machine_settings(&prepared))
         .chain(quality_settings(&prepared.suite.quality))
+        .chain(margin_settings(&prepared.suite.gates))
         .collect();
     if let Some(level) = request.until_resolved.value {
         prepared.plan = prepared.plan.until_resolved(level)?;

@@ -64,6 +64,19 @@ pub(super) fn xml(text: &str) -> String {
     out
 }
 
+/// For the message of a workflow command of a CI runner: it stays on its line and is not taken for an escape.
+pub(super) fn workflow_data(text: &str) -> String {
+    terminal(text)
+        .replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+/// For a property of a workflow command, which ends at a comma or at a colon.
+pub(super) fn workflow_property(text: &str) -> String {
+    workflow_data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
 /// For a CSV cell that holds text: quoted where needed, and with a leading apostrophe where a spreadsheet would see a formula.
 pub(super) fn csv(text: &str) -> String {
     let clean = terminal(text);
@@ -123,6 +136,18 @@ mod tests {
             "&lt;a b=&quot;c&quot;&gt;&amp;&apos;\\u{0}\u{fffd}"
         );
         assert_eq!(xml("]]>"), "]]&gt;");
+    }
+
+    #[test]
+    fn workflow_commands_keep_to_their_line() {
+        assert_eq!(
+            workflow_data("100 %\r\n::error::x, y"),
+            "100 %25\\u{d}\\u{a}::error::x, y"
+        );
+        assert_eq!(
+            workflow_property("a: b, 5%::warning::"),
+            "a%3A b%2C 5%25%3A%3Awarning%3A%3A"
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod compare;
 mod csv;
 mod error;
 mod escape;
+pub mod gate;
 mod json;
 mod junit;
 mod kpi;

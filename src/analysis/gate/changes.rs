@@ -27,7 +27,11 @@ fn points(prompt: &ObservedPrompt) -> Option<f64> {
 }
 
 fn passed(prompt: &ObservedPrompt) -> usize {
-    prompt.epochs.iter().filter(|e| e.passed == Some(true)).count()
+    prompt
+        .epochs
+        .iter()
+        .filter(|e| e.passed == Some(true))
+        .count()
 }
 
 /// The worst outcome of a prompt: the last in the order of outcomes.

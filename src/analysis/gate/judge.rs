@@ -191,7 +191,11 @@ fn difference(gate: &Gate, basis: Basis, pairs: &Pairs) -> Result<Gain, NotEstim
     let (b, c) = pairs.means();
     let comparison = paired::paired_t(&c, &b, LEVEL)?;
     let sides = sides(&b, &c)?;
-    if comparison.estimate.warnings.contains(&StatWarning::ZeroVariance) {
+    if comparison
+        .estimate
+        .warnings
+        .contains(&StatWarning::ZeroVariance)
+    {
         let widest = if basis.is_binary() { 1.0 } else { POINTS };
         return flat(gate, comparison.estimate, widest, sides);
     }
@@ -271,32 +275,45 @@ fn central(gate: &Gate, pairs: &Pairs) -> Result<Gain, NotEstimable> {
     let logs = |xs: &[f64]| xs.iter().map(|x| x.ln()).collect::<Vec<f64>>();
     let comparison = paired::paired_t(&logs(&c), &logs(&b), LEVEL)?;
     let ratio = crate::stats::ratio::log_ratio_t(&c, &b, LEVEL)?;
+    let shown = if gate.metric.id.ends_with("_p50") {
+        quantiles(pairs, 0.5)?
+    } else {
+        sides(&b, &c)?
+    };
     Ok(Gain {
         interval: comparison.estimate.interval.map(|i| turned(i, sign(gate))),
         p: t_tests(&comparison, sign(gate), gate.margin()),
         spread: spread(&comparison, sign(gate)),
         value: Measured::from_estimate(ratio, pairs.units.len()),
-        sides: sides(&b, &c)?,
+        sides: shown,
     })
+}
+
+/// A quantile of all values of the baseline and of the candidate.
+fn quantiles(pairs: &Pairs, q: f64) -> Result<(f64, f64), NotEstimable> {
+    let at = |side: fn(&Unit) -> &Vec<f64>| {
+        let all: Vec<f64> = pairs
+            .units
+            .iter()
+            .flat_map(|u| side(u).iter().copied())
+            .collect();
+        desc::quantile(&all, q, QuantileType::Type7).ok_or(NotEstimable::NoObservations)
+    };
+    Ok((at(|u| &u.baseline)?, at(|u| &u.candidate)?))
 }
 
 /// The ratio of two high percentiles: a bootstrap over prompts, each with both its sides.
 fn tail(gate: &Gate, pairs: &Pairs, q: f64) -> Result<Gain, NotEstimable> {
     let units = &pairs.units;
     let needs = order::min_observations(q, LEVEL)?;
-    let log_ratio = |drawn: &[&Unit]| {
+    let log_ratio = |drawn: &[&Unit]| -> f64 {
         let of = |side: fn(&Unit) -> &Vec<f64>| {
             let all: Vec<f64> = drawn.iter().flat_map(|u| side(u).iter().copied()).collect();
             desc::quantile(&all, q, QuantileType::Type7).unwrap_or(f64::NAN)
         };
         (of(|u| &u.candidate) / of(|u| &u.baseline)).ln()
     };
-    let all: Vec<f64> = units.iter().flat_map(|u| u.baseline.clone()).collect();
-    let candidate: Vec<f64> = units.iter().flat_map(|u| u.candidate.clone()).collect();
-    let at = |xs: &[f64]| desc::quantile(xs, q, QuantileType::Type7);
-    let sides = at(&all)
-        .zip(at(&candidate))
-        .ok_or(NotEstimable::NoObservations)?;
+    let sides = quantiles(pairs, q)?;
     if units.len() < needs {
         return Err(NotEstimable::QuantileUnbounded {
             q,
@@ -336,7 +353,7 @@ fn tail(gate: &Gate, pairs: &Pairs, q: f64) -> Result<Gain, NotEstimable> {
             }),
             method: crate::stats::Method::BootstrapPercentile.id(),
             n: units.len(),
-            observations: candidate.len(),
+            observations: units.iter().map(|u| u.candidate.len()).sum(),
             missing: None,
             notes: Vec::new(),
         },

@@ -252,6 +252,12 @@ impl Basis {
         )
     }
 
+    /// Whether the two values themselves can be shown: a report computes speeds as ratios of sums and costs with a price card, which a mean
+    /// over prompts would contradict.
+    pub(super) fn has_sides(self) -> bool {
+        !matches!(self, Self::DecodeSpeed | Self::WholeSpeed | Self::BusyTime)
+    }
+
     /// Whether it is 0 or 1 for each sample.
     pub(super) fn is_binary(self) -> bool {
         matches!(self, Self::Passed | Self::Outcome(_) | Self::Failed)
@@ -332,7 +338,11 @@ mod tests {
             set("load_ms", Amount::Number(1.0)).unwrap_err(),
             "metric `load_ms` cannot be gated: it is not kept for every prompt"
         );
-        assert!(set("scor", Amount::Number(1.0)).unwrap_err().contains("did you mean `score`"));
+        assert!(
+            set("scor", Amount::Number(1.0))
+                .unwrap_err()
+                .contains("did you mean `score`")
+        );
         let ids: Vec<&str> = gateable().map(|m| m.id).collect();
         for id in [
             "score",

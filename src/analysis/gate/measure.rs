@@ -161,8 +161,12 @@ pub(super) fn same_completions(b: &ObservedPrompt, c: &ObservedPrompt) -> bool {
             .iter()
             .all(|e| e.completion.is_some() || e.outcome.is_some())
     };
-    let completions =
-        |p: &ObservedPrompt| p.epochs.iter().map(|e| e.completion.clone()).collect::<Vec<_>>();
+    let completions = |p: &ObservedPrompt| {
+        p.epochs
+            .iter()
+            .map(|e| e.completion.clone())
+            .collect::<Vec<_>>()
+    };
     let any = b.epochs.iter().any(|e| e.completion.is_some());
     any && told(b) && told(c) && completions(b) == completions(c)
 }

@@ -148,11 +148,7 @@ fn same_suite(baseline: &Observed, candidate: &Observed) -> bool {
     }
 }
 
-fn check(
-    input: &GateInput<'_>,
-    options: GateOptions,
-    joined: Joined,
-) -> Result<(), AnalysisError> {
+fn check(input: &GateInput<'_>, options: GateOptions, joined: Joined) -> Result<(), AnalysisError> {
     let (baseline, candidate) = (input.baseline, input.candidate);
     if input.gates.is_empty() {
         let suite = candidate.suite.as_ref().or(baseline.suite.as_ref());
@@ -226,7 +222,8 @@ fn cautions(input: &GateInput<'_>, options: GateOptions, joined: Joined) -> Vec<
             advised: ADVISED_PROMPTS,
         });
     }
-    if baseline.run.is_some() && baseline.run == candidate.run && baseline.model == candidate.model {
+    if baseline.run.is_some() && baseline.run == candidate.run && baseline.model == candidate.model
+    {
         out.push(Caution::SameRun);
     }
     out
@@ -284,6 +281,9 @@ fn result(
         judged.verdict = GateVerdict::Inconclusive;
         judged.reason = Some(reason);
         judged.prompts_needed = None;
+    }
+    if !basis.has_sides() {
+        judged.sides = None;
     }
     let uncompared = if basis == Basis::Peak || counted == 0 {
         0

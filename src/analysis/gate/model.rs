@@ -216,7 +216,11 @@ impl fmt::Display for GateReason {
             } => f.write_str("the baseline has no value of it"),
             Self::Missing { .. } => f.write_str("no prompt has a value of it on both sides"),
             Self::TooFewPrompts { needs, has } => {
-                write!(f, "{} of the {needs} that a verdict takes", plural(*has, "prompt"))
+                write!(
+                    f,
+                    "{} of the {needs} that a verdict takes",
+                    plural(*has, "prompt")
+                )
             }
             Self::Lost { prompts } => write!(
                 f,
@@ -231,11 +235,14 @@ impl fmt::Display for GateReason {
             Self::Unrecorded { samples } => write!(
                 f,
                 "the candidate's run is not complete: no record of {}",
-                plural(usize::try_from(*samples).unwrap_or(usize::MAX), "planned sample")
+                plural(
+                    usize::try_from(*samples).unwrap_or(usize::MAX),
+                    "planned sample"
+                )
             ),
-            Self::DifferentHosts { differences } if differences.is_empty() => {
-                f.write_str("it is not known whether both were measured on the same class of machine")
-            }
+            Self::DifferentHosts { differences } if differences.is_empty() => f.write_str(
+                "it is not known whether both were measured on the same class of machine",
+            ),
             Self::DifferentHosts { differences } => {
                 let parts: Vec<String> = differences
                     .iter()
@@ -421,8 +428,16 @@ mod tests {
     fn reasons_have_codes_and_texts() {
         let hosts = vec![("device", "metal".to_owned(), "cpu".to_owned())];
         for (reason, code, text) in [
-            (GateReason::Undecided, "undecided", "the interval contains the margin"),
-            (GateReason::Identical, "identical", "every completion is the same"),
+            (
+                GateReason::Undecided,
+                "undecided",
+                "the interval contains the margin",
+            ),
+            (
+                GateReason::Identical,
+                "identical",
+                "every completion is the same",
+            ),
             (
                 GateReason::MeasuredOnce,
                 "measured_once",
