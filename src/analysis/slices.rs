@@ -118,7 +118,8 @@ fn sample_report(sample: &SampleRecord) -> SampleReport {
     }
 }
 
-fn why(sample: &SampleRecord) -> Option<String> {
+/// Why a sample did not pass: the failure, or the first required check that was not passed.
+pub(super) fn why(sample: &SampleRecord) -> Option<String> {
     if let Some(failure) = &sample.failure {
         return Some(format!("{}: {}", failure.kind.as_str(), failure.message));
     }

@@ -12,8 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What a setting of a run that holds a margin of its suite begins with.
 const MARGIN_SETTING: &str = "gate-";
-/// Characters of a completion that are shown.
-const EXCERPT_CHARS: usize = 240;
 
 /// One model of one run.
 pub(super) struct Chosen {
@@ -112,38 +110,10 @@ pub(super) fn texts(chosen: &Chosen) -> BTreeMap<String, SampleText> {
     };
     let mut out = BTreeMap::new();
     for sample in chosen.run.samples.iter().filter(mine) {
-        let completion = sample.generation.as_ref().map(|g| excerpt(&g.completion));
-        let text = SampleText {
-            completion,
-            why: why(sample),
-        };
         out.entry(sample.content.as_str().to_owned())
-            .or_insert(text);
+            .or_insert_with(|| SampleText::of(sample));
     }
     out
-}
-
-fn excerpt(text: &str) -> String {
-    let text = text.trim();
-    let mut out: String = text.chars().take(EXCERPT_CHARS).collect();
-    if out.len() < text.len() {
-        out.push('…');
-    }
-    out
-}
-
-fn why(sample: &SampleRecord) -> Option<String> {
-    if let Some(failure) = &sample.failure {
-        let text = format!("{}: {}", failure.kind.as_str(), failure.message);
-        return Some(excerpt(&text));
-    }
-    let failed = sample
-        .score
-        .checks
-        .iter()
-        .find(|c| c.required && !matches!(c.value, crate::record::ScoreValue::Correct))?;
-    let told = failed.explanation.as_deref().unwrap_or("failed");
-    Some(excerpt(&format!("{}: {told}", failed.kind)))
 }
 
 /// The margins of a suite as settings of a run, so that the run can be gated when the suite has changed or is gone.

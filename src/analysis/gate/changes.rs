@@ -3,7 +3,8 @@
 use super::measure::same_completions;
 use super::model::{Change, Changes};
 use crate::analysis::observed::{Observed, ObservedPrompt};
-use crate::record::Outcome;
+use crate::analysis::slices::why;
+use crate::record::{Outcome, SampleRecord};
 use std::collections::BTreeMap;
 
 /// What the candidate wrote for one prompt; the baseline's file has digests only.
@@ -13,6 +14,28 @@ pub struct SampleText {
     pub completion: Option<String>,
     /// Why it did not pass.
     pub why: Option<String>,
+}
+
+/// Characters of a text that are shown.
+const EXCERPT_CHARS: usize = 240;
+
+impl SampleText {
+    /// What is shown of a sample.
+    pub fn of(sample: &SampleRecord) -> Self {
+        Self {
+            completion: sample.generation.as_ref().map(|g| excerpt(&g.completion)),
+            why: why(sample).map(|text| excerpt(&text)),
+        }
+    }
+}
+
+fn excerpt(text: &str) -> String {
+    let text = text.trim();
+    let mut out: String = text.chars().take(EXCERPT_CHARS).collect();
+    if out.len() < text.len() {
+        out.push('…');
+    }
+    out
 }
 
 /// Points a prompt is worth: its mean score, or 10 times the share passed where there is no score.
