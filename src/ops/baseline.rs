@@ -292,7 +292,7 @@ fn promote_one(
     let name = file_name(&request.suite, &o.label, &id);
     let made = baseline(session, &name, &chosen);
     // The history is asked first: a result that is the champion already leaves no file behind.
-    let entry = |digest| {
+    let entry = |digest: crate::record::Digest| {
         let model = o
             .model
             .clone()
@@ -304,14 +304,14 @@ fn promote_one(
             &model,
             &id,
             &name,
-            digest,
+            &digest,
             &at,
             reason,
         )
     };
-    champions.clone().promote(entry(&made.digest()))?;
+    champions.clone().promote(entry(made.digest()))?;
     let (saved, _) = write(session, &path_of(folder, &name), made, false)?;
-    champions.promote(entry(&saved.digest()))?;
+    champions.promote(entry(saved.digest()))?;
     write_history(session, folder, &champions)?;
     session.print(&escape_line(&format!(
         "{} of run {id} is the champion of suite {}\n",

@@ -175,7 +175,7 @@ fn values_of_the_environment_and_of_settings_files() {
         ),
         (
             "db = \"x\"\nseed = 4\n",
-            "evalh.toml:2:1: unknown key `seed` in the settings; valid are `cache_dir`, `catalog`, `color`, `db`, `device`, `locked`, \
+            "evalh.toml:2:1: unknown key `seed` in the settings; valid are `baselines`, `cache_dir`, `catalog`, `color`, `db`, `device`, `locked`, \
              `log`, `memory_budget`, `models`, `offline`, `prices`, `suite`, `watts`\n  | seed = 4\n  | ^^^^",
         ),
         (

@@ -13,6 +13,7 @@ mod canary;
 mod cli;
 mod cli_compare;
 mod cli_data;
+mod cli_gate;
 mod cli_refusals;
 mod cli_stops;
 mod cli_until;

@@ -10,6 +10,15 @@ use crate::report::table::{self, Align, Column};
 /// Changed prompts that are named; the other formats name them all.
 const NAMED: usize = 5;
 
+/// A line that a workflow runner would obey gets a mark in front: a line may break before any word of a hostile name.
+fn harmless(line: &str) -> String {
+    if line.trim_start().starts_with("::") || line.contains("##[") {
+        format!("· {}", line.replace("##[", "## ["))
+    } else {
+        line.to_owned()
+    }
+}
+
 /// The gate at `width` columns.
 pub fn terminal(view: GateView<'_>, width: usize, palette: Palette) -> String {
     let words = Words {
@@ -20,7 +29,7 @@ pub fn terminal(view: GateView<'_>, width: usize, palette: Palette) -> String {
     let mut out = String::new();
     let mut paragraph = |text: &str, indent: usize, style: &str| {
         for line in table::wrap(text, width.saturating_sub(indent)) {
-            let line = palette.paint(style, &line);
+            let line = palette.paint(style, &harmless(&line));
             out.push_str(&format!("{}{line}\n", " ".repeat(indent)));
         }
     };
@@ -42,7 +51,7 @@ pub fn terminal(view: GateView<'_>, width: usize, palette: Palette) -> String {
     out.push('\n');
     let mut paragraph = |text: &str, indent: usize| {
         for line in table::wrap(text, width.saturating_sub(indent)) {
-            out.push_str(&format!("{}{line}\n", " ".repeat(indent)));
+            out.push_str(&format!("{}{}\n", " ".repeat(indent), harmless(&line)));
         }
     };
     for remark in report.gates.iter().filter_map(|g| words.remark(g)) {
@@ -72,7 +81,7 @@ pub fn terminal(view: GateView<'_>, width: usize, palette: Palette) -> String {
         || (report.verdict == GateVerdict::Inconclusive && view.undecided != Undecided::Pass);
     let style = if bad { palette.bad } else { palette.strong };
     for line in table::wrap(&words.verdict(), width) {
-        out.push_str(&palette.paint(style, &line));
+        out.push_str(&palette.paint(style, &harmless(&line)));
         out.push('\n');
     }
     out

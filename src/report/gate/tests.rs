@@ -193,7 +193,7 @@ fn the_summary_is_cut_between_prompts_and_says_so() {
 }
 
 /// Text that would do harm in one format or another.
-const HOSTILE: &str = "x\n::error::pwned\r\n##[error]y\x1b[31m|`<script>%0A</testcase>\u{202e}:,";
+const HOSTILE: &str = "x ::error::first ##[error]z\n::error::pwned\r\n##[error]y\x1b[31m|`<script>%0A</testcase>\u{202e}:,";
 
 #[test]
 fn hostile_text_stays_inside_every_format() {
