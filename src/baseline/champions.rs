@@ -337,7 +337,7 @@ mod tests {
         let last = text.lines().last().unwrap();
         assert!(refuse(last).ends_with("that is `nobody`"));
         assert!(refuse(&text.replacen("\"at\"", "\"when\"", 1)).starts_with("c.jsonl:1:"));
-        assert!(refuse("\n[1]").starts_with("c.jsonl:2:1: "));
+        assert!(refuse("\n[1]").starts_with("c.jsonl:2:"));
         assert!(
             refuse(&text.replacen("\"schema_version\":1", "\"schema_version\":7", 1))
                 .contains("schema version 7")

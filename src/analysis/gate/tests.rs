@@ -306,7 +306,11 @@ fn a_candidate_does_not_pass_by_leaving_prompts_out() {
     };
     let report = judge(&b, &c, &[("score", 0.3)], allowed);
     assert_eq!(short(&report), PASS);
-    assert_eq!(report.cautions, [Caution::LeftOut { prompts: 1, of: 40 }]);
+    assert!(
+        report
+            .cautions
+            .contains(&Caution::LeftOut { prompts: 1, of: 40 })
+    );
     // A loss that is seen is a loss.
     let worse = {
         let mut o = observed(rewritten(scores(40, |i| (i % 3) as f64)));

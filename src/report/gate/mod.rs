@@ -9,6 +9,8 @@ mod json;
 mod junit;
 mod markdown;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use github::{annotations, fence};

@@ -112,7 +112,3 @@ fn columns(gates: &[GateResult]) -> Vec<Column> {
         }),
     ]
 }
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;
