@@ -129,11 +129,11 @@ struct ListArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What the model did is saved beside the history, so that `evalh gate --baseline champion` needs no database
+What the model did is saved beside the history: `evalh gate --baseline champion` needs no database
 of the time. The history only grows; `evalh baseline rollback` adds to it.
 
 Example:
-  evalh baseline promote gemma-3-270m-q4_k_m --suite business --reason 'passes the gate, half the memory'")]
+  evalh baseline promote gemma-3-270m-q4_k_m -s business --reason 'half the memory'")]
 struct PromoteArgs {
     /// Name of the model, or the first digits of its id
     #[arg(value_name = "MODEL")]

@@ -640,3 +640,109 @@ fn no_subcommand_shows_the_help() {
         assert_eq!(error.hint(), None);
     }
 }
+
+#[test]
+fn a_gate_has_a_baseline_margins_and_a_candidate() {
+    let gate = |line: &str, env: &[(&str, &str)]| match request_with(line, env).command {
+        Command::Gate(gate) => *gate,
+        other => panic!("`{line}` gives {other:?}"),
+    };
+    let full = gate(
+        "gate -b main 0197:m:x --margin score=0.3 --margin ttft_ms_p50=15% --margin pass_rate=off --alarm --inconclusive pass",
+        &[("EVALH_BASELINES", "ci")],
+    );
+    assert_eq!(full.baseline, "main");
+    let side = SideArg {
+        run: Some("0197".to_owned()),
+        model: Some("m:x".to_owned()),
+    };
+    assert_eq!(full.candidate, side);
+    let margins: Vec<(&str, MarginAmount)> = full
+        .margins
+        .iter()
+        .map(|m| (m.metric.as_str(), m.amount))
+        .collect();
+    assert_eq!(
+        margins,
+        [
+            ("score", MarginAmount::Number(0.3)),
+            ("ttft_ms_p50", MarginAmount::Percent(15.0)),
+            ("pass_rate", MarginAmount::Off)
+        ]
+    );
+    assert!(full.alarm && full.inconclusive == Some(InconclusiveAs::Pass));
+    assert_eq!(full.folder, PathBuf::from("ci"));
+    let least = gate("gate --baseline 0197:a", &[]);
+    assert_eq!(
+        (least.candidate, least.format),
+        (SideArg::default(), GateFormat::Terminal)
+    );
+    assert_eq!(least.folder, PathBuf::from("baselines"));
+    for bad in [
+        "score",
+        "=1",
+        "score=",
+        "score=-1",
+        "score=nan",
+        "score=1e999",
+        "score=inf",
+        "score=x%",
+        "score=+1",
+    ] {
+        let text = refusal(&format!("gate -b x --margin {bad}"));
+        assert!(
+            text.contains("is not a margin; write for example"),
+            "{bad}: {text}"
+        );
+    }
+    for bad in ["0197:", ":"] {
+        let text = refusal(&format!("gate -b x {bad}"));
+        assert!(
+            text.contains("names no run; write for example"),
+            "{bad}: {text}"
+        );
+    }
+}
+
+#[test]
+fn baselines_are_saved_listed_promoted_and_rolled_back() {
+    let action = |line: &str| match command(line) {
+        Command::Baseline(request) => (request.folder, request.action),
+        other => panic!("`{line}` gives {other:?}"),
+    };
+    let (folder, save) = action("baseline save main :m --to x/b.json --replace --dir d");
+    assert_eq!(folder, PathBuf::from("d"));
+    let BaselineAction::Save(save) = save else {
+        panic!("{save:?}");
+    };
+    assert_eq!(
+        (save.name.as_str(), save.side.model.as_deref()),
+        ("main", Some("m"))
+    );
+    assert_eq!(
+        (save.to, save.replace),
+        (Some(PathBuf::from("x/b.json")), true)
+    );
+    let (_, list) = action("baseline list --history");
+    assert_eq!(
+        list,
+        BaselineAction::List {
+            json: false,
+            history: true
+        }
+    );
+    let (_, promote) = action("baseline promote m -s shop --run 0197 --reason why");
+    let BaselineAction::Promote(promote) = promote else {
+        panic!("{promote:?}");
+    };
+    assert_eq!(
+        (promote.model.as_str(), promote.suite.as_str()),
+        ("m", "shop")
+    );
+    assert_eq!(
+        (promote.run.as_deref(), promote.reason.as_deref()),
+        (Some("0197"), Some("why"))
+    );
+    let (_, back) = action("baseline rollback -s shop");
+    assert!(matches!(back, BaselineAction::Rollback(r) if r.suite == "shop" && r.reason.is_none()));
+}
