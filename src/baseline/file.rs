@@ -236,35 +236,22 @@ fn check_digest(path: &str, text: &str) -> Result<(), BaselineError> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
-    use crate::analysis::{HostClass, ObservedEpoch, ObservedPrompt, ObservedSuite};
-    use crate::record::Outcome;
+    use crate::analysis::testkit::{self, Spec};
 
     /// A baseline with this many prompts.
-    pub(in crate::baseline) fn baseline(prompts: usize) -> Baseline {
-        let prompt = |i: usize| {
-            let epoch = ObservedEpoch {
-                outcome: Some(Outcome::Correct),
-                score: Some((i as f64 + 0.1) / 3.0),
-                passed: Some(true),
-                ttft_ms: Some(1e3 / 7.0 + i as f64),
-                tpot_ms: Some(20.123_456),
-                e2e_ms: Some(1_234.567_891),
-                prompt_tokens: Some(312),
-                completion_tokens: Some(41),
-                completion: Some(Digest::of(format!("answer {i}").as_bytes())),
-            };
-            let prompt = ObservedPrompt {
-                task: "summarise-meeting".to_owned(),
-                sample: format!("sample-{i:03}"),
-                epochs: vec![epoch],
-            };
-            (
-                Digest::of(format!("prompt {i}").as_bytes()).to_string(),
-                prompt,
-            )
-        };
+    fn baseline(prompts: usize) -> Baseline {
+        let name = "gemma-3-270m-q4_k_m";
+        let run = testkit::run(&[(name, vec![Spec::scored(8.0); prompts])], 1);
+        let mut observed = Observed::of_run(&run, name).unwrap();
+        for (i, prompt) in observed.prompts.values_mut().enumerate() {
+            prompt.task = "summarise-meeting".to_owned();
+            let epoch = &mut prompt.epochs[0];
+            epoch.score = Some((i as f64 + 0.1) / 3.0);
+            epoch.ttft_ms = Some(1e3 / 7.0 + i as f64);
+            epoch.tpot_ms = Some(20.123_456);
+        }
         Baseline {
             name: "main".to_owned(),
             evalh_version: "0.1.0".to_owned(),
@@ -275,31 +262,7 @@ pub(super) mod tests {
                 ("score".to_owned(), SavedMargin::Margin(0.3)),
                 ("ttft_ms_p50".to_owned(), SavedMargin::Ratio(1.15)),
             ]),
-            observed: Observed {
-                label: "gemma-3-270m-q4_k_m".to_owned(),
-                model: Some(Digest::of(b"model")),
-                run: Some("01k3qa7z5m8c2p".to_owned()),
-                source: "run 01k3qa7z5m8c2p".to_owned(),
-                suite: Some(ObservedSuite {
-                    name: "business".to_owned(),
-                    version: "1.0.0".to_owned(),
-                    digest: Digest::of(b"suite"),
-                    primary: "score".to_owned(),
-                }),
-                metric: None,
-                host: Some(HostClass {
-                    os: Some("Linux".to_owned()),
-                    arch: "x86_64".to_owned(),
-                    cpu: Some("a CPU".to_owned()),
-                    gpu: None,
-                    device: Some("cpu".to_owned()),
-                    simd: Some("avx2".to_owned()),
-                    threads: Some(2),
-                }),
-                peak_bytes: Some(250_000_000),
-                load_ns: Some(90_000_000),
-                prompts: (0..prompts).map(prompt).collect(),
-            },
+            observed,
         }
     }
 
