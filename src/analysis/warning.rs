@@ -168,7 +168,7 @@ pub enum Warning {
 impl Warning {
     /// Position by importance: what makes the numbers void, what is missing in them, what they lean on, what they cost, how to read them.
     pub(crate) fn rank(&self) -> usize {
-        const ORDER: [&str; 21] = [
+        const ORDER: [&str; 22] = [
             "mock_engine",
             "incomplete",
             "failed",
