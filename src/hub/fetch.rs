@@ -2,6 +2,7 @@
 
 use super::blobs::{Blobs, Note};
 use super::hf_cache::{CachedFile, HfCache};
+use super::locking::lock_from_note;
 use super::set::{self, Reading};
 use super::stamp::{Hashed, Hasher, Stamps};
 use super::{
@@ -74,7 +75,7 @@ pub struct Hub<'p> {
     pub(super) stamps: Stamps,
     pub(super) shared: Option<HfCache>,
     /// One writer of `models.lock` in this process; other processes are kept out by a lock file.
-    lock_writer: Mutex<()>,
+    pub(super) lock_writer: Mutex<()>,
     #[cfg(feature = "hub")]
     pub(super) http: super::http::Http,
 }
@@ -393,37 +394,6 @@ impl<'p> Hub<'p> {
         }
     }
 
-    /// Refuses what differs from `models.lock`, and under `--locked` what is not in it. A digest in the catalogue pins the content by itself.
-    pub(super) fn check_lock(
-        &self,
-        entry: &ModelEntry,
-        found: &LockEntry,
-        lock: &LockFile,
-    ) -> Result<(), HubError> {
-        if entry.sha256.is_some() {
-            return Ok(());
-        }
-        let path = self.settings.lock_path.clone().unwrap_or_default();
-        match lock.find(&entry.name, &found.source) {
-            Some(locked) => match locked.difference(found) {
-                None => Ok(()),
-                Some((field, locked, found)) => Err(HubError::LockDiffers {
-                    lock: path,
-                    model: entry.name.clone(),
-                    field,
-                    locked,
-                    found,
-                }),
-            },
-            None if self.settings.locked => Err(HubError::LockMissing {
-                lock: path,
-                model: entry.name.clone(),
-                source_text: found.source.clone(),
-            }),
-            None => Ok(()),
-        }
-    }
-
     /// Tries the sources in order, one fetch of a model at a time on this machine.
     fn fetch_absent(&self, entry: &ModelEntry, pins: Pins) -> Result<Found, HubError> {
         let _guard = self.blobs.lock(&entry.name, self.progress)?;
@@ -551,57 +521,6 @@ impl<'p> Hub<'p> {
             scheme: source.scheme(),
         })
     }
-
-    pub(super) fn read_lock(&self) -> Result<LockFile, HubError> {
-        match &self.settings.lock_path {
-            Some(path) => LockFile::read(path),
-            None => Ok(LockFile::default()),
-        }
-    }
-
-    /// Writes what was found into `models.lock`, when one is kept and may change.
-    fn remember(&self, found: Found) -> Result<ModelFiles, HubError> {
-        if let Some(entry) = found.locked {
-            let known = |lock: &LockFile| {
-                lock.find(&entry.name, &entry.source)
-                    .is_some_and(|e| e.difference(&entry).is_none())
-            };
-            self.change_lock(&mut |lock| {
-                if !known(lock) {
-                    lock.put(entry.clone());
-                }
-            })?;
-        }
-        Ok(found.files)
-    }
-
-    /// Changes `models.lock`, when one is kept and may change; it is written only when something is different.
-    pub(super) fn change_lock(
-        &self,
-        change: &mut dyn FnMut(&mut LockFile),
-    ) -> Result<(), HubError> {
-        let (Some(path), false) = (&self.settings.lock_path, self.settings.locked) else {
-            return Ok(());
-        };
-        let differs = |old: &LockFile, change: &mut dyn FnMut(&mut LockFile)| {
-            let mut new = old.clone();
-            change(&mut new);
-            (new != *old).then_some(new)
-        };
-        if differs(&LockFile::read(path)?, change).is_none() {
-            return Ok(());
-        }
-        // A poisoned mutex guards nothing but the file, which is written whole or not at all.
-        let _in_process = self
-            .lock_writer
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let _between_processes = self.blobs.lock("models.lock", self.progress)?;
-        match differs(&LockFile::read(path)?, change) {
-            Some(lock) => lock.write(path),
-            None => Ok(()),
-        }
-    }
 }
 
 /// The digest the model has to have: the catalogue's, else the one locked for its first `hf:` source that is locked.
@@ -640,28 +559,6 @@ fn etag_of(pointer: &Path) -> Option<String> {
     let parent = real.parent()?.file_name()?;
     let name = real.file_name()?.to_str()?;
     (parent == "blobs").then(|| name.to_owned())
-}
-
-/// The lock entry of a file that was found by its digest, when its note tells of a repository the catalogue still names.
-fn lock_from_note(entry: &ModelEntry, note: &Note, hashed: &Hashed) -> Option<LockEntry> {
-    let Ok(Source::Hf(origin)) = Source::parse(&note.source) else {
-        return None;
-    };
-    let (source, hf) = entry.sources.iter().find_map(|s| match s {
-        Source::Hf(hf) if hf.repo_id() == origin.repo_id() => Some((s, hf)),
-        _ => None,
-    })?;
-    Some(LockEntry {
-        name: entry.name.clone(),
-        source: source.to_string(),
-        repo: Some(hf.repo_id()),
-        revision: Some(hf.revision_or_main().to_owned()),
-        commit: note.commit.clone(),
-        file: origin.file,
-        etag: None,
-        sha256: hashed.sha256.to_string(),
-        bytes: hashed.bytes,
-    })
 }
 
 /// The name of a file made of parts: the first part's name without what numbers it.

@@ -21,6 +21,7 @@ mod fetch;
 mod hf_cache;
 mod local;
 mod lockfile;
+mod locking;
 mod pip;
 mod progress;
 mod secret;

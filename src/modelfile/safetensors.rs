@@ -118,11 +118,14 @@ impl SafeTensor {
 
     /// The tensor as a GGUF header would declare it; `None` for a type GGUF does not have and for no dimension at all.
     pub fn info(&self, name: &str) -> Option<TensorInfo> {
+        let dims: Vec<u64> = self.shape.iter().rev().copied().collect();
+        if dims.is_empty() {
+            return None;
+        }
         Some(TensorInfo {
             name: name.to_owned(),
             ty: self.dtype.ggml()?,
-            dims: Some(self.shape.iter().rev().copied().collect::<Vec<_>>())
-                .filter(|d| !d.is_empty())?,
+            dims,
             offset: self.offset,
             bytes: self.bytes,
         })

@@ -199,7 +199,7 @@ fn a_model_is_added_by_its_header_and_the_catalogue_is_only_appended_to() {
         ),
         (
             &["models", "add", "gs://x"],
-            "error: the source `gs://x` has no known scheme",
+            "error: the source `gs://x` has no known scheme; it begins with `hf:`, `pypi:`, `path:` or `https://`\n\nhint: write for example `hf:OWNER/REPO/FILE.gguf` or `path:FILE.gguf`\n",
         ),
     ] {
         let (code, said) = context.refusal(args);
