@@ -100,7 +100,7 @@ fn with_models(files: &[(String, Vec<u8>)]) -> TestContext {
     let mut catalogue = String::new();
     for (i, (name, bytes)) in files.iter().enumerate() {
         context.write(&format!("m{i}/{name}"), bytes);
-        for (beside, content) in sharded().iter().filter(|(n, _)| n.ends_with(".json")) {
+        for (beside, content) in sharded().iter().filter(|(n, _)| n.contains(".json")) {
             if name.ends_with(".safetensors") && !beside.contains("index") {
                 context.write(&format!("m{i}/{beside}"), content);
             }

@@ -401,7 +401,7 @@ fn ranged_reply(request: &Seen, bytes: &[u8], ranged: bool) -> Reply {
 
 /// Small text files are in git itself: no redirect, and an etag that is no SHA-256.
 fn in_git(name: &str) -> bool {
-    name.ends_with(".json") || name.ends_with(".md")
+    matches!(name.rsplit('.').next(), Some("json" | "md"))
 }
 
 /// Stands for the SHA-1 of a git object: 40 digits that follow from the content.
