@@ -185,6 +185,10 @@ fn peeked(session: &Session, hub: &Hub<'_>, source: &Source) -> Result<Option<Se
 }
 
 #[cfg(not(feature = "hub"))]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the same as with the feature, which can fail"
+)]
 fn peeked(_: &Session, _: &Hub<'_>, _: &Source) -> Result<Option<Seen>, EvalhError> {
     Ok(None)
 }
