@@ -64,6 +64,8 @@ pub enum Command {
     Completions(CompletionsRequest),
     /// Manual pages.
     Man(ManRequest),
+    /// The child process that hosts one model.
+    Worker,
 }
 
 /// A text that was asked for instead of a request: help or version. It is data, for standard output.
@@ -140,6 +142,9 @@ enum CommandArgs {
     Completions(completions::CompletionsArgs),
     /// Write manual pages
     Man(man::ManArgs),
+    /// Host one model for the process that started this one
+    #[command(hide = true)]
+    Worker,
 }
 
 impl CommandArgs {
@@ -162,6 +167,7 @@ impl CommandArgs {
             Self::Prices(args) => Command::Prices(args.resolve(env)?),
             Self::Completions(args) => Command::Completions(args.resolve()),
             Self::Man(args) => Command::Man(args.resolve()),
+            Self::Worker => Command::Worker,
         })
     }
 }

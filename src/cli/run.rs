@@ -1,6 +1,6 @@
 //! `evalh run`.
 
-use super::setting::resolve;
+use super::setting::{resolve, resolve_switch};
 use super::shared::{PricesArgs, SelectionArgs};
 use super::value::{self, Portion};
 use super::{CliError, Environment, Origin, Selection, Setting};
@@ -22,6 +22,8 @@ pub struct RunRequest {
     pub max_failures: Setting<Portion>,
     /// Stop when the primary difference between two models is resolved at this confidence level; `None` means all samples.
     pub until_resolved: Setting<Option<f64>>,
+    /// The engine runs in this process and not in a worker.
+    pub in_process: Setting<bool>,
     /// Power the machine draws while it works; `None` means as the price card says.
     pub watts: Setting<Option<f64>>,
     /// The price card.
@@ -41,6 +43,7 @@ impl RunRequest {
         all.extend(seconds.record_if_given("timeout"));
         all.push(self.max_failures.record("max-failures"));
         all.extend(self.until_resolved.record_if_given("until-resolved"));
+        all.push(self.in_process.record("in-process"));
         all.extend(self.watts.record_if_given("watts"));
         all
     }
@@ -79,6 +82,9 @@ pub(super) struct RunArgs {
         value_parser = value::level
     )]
     until_resolved: Option<f64>,
+    /// Run the engine in this process instead of a worker, for debugging: its crash ends the run [env: EVALH_IN_PROCESS]
+    #[arg(long)]
+    in_process: bool,
     /// Power the machine draws while it works, for costs [default: as the price card says] [env: EVALH_WATTS]
     #[arg(long, value_name = "W", value_parser = value::positive)]
     watts: Option<f64>,
@@ -109,6 +115,7 @@ impl RunArgs {
                 },
                 value: self.until_resolved,
             },
+            in_process: resolve_switch(self.in_process, env, "EVALH_IN_PROCESS")?,
             watts: resolve(self.watts, env, "EVALH_WATTS", value::positive)?,
             prices: self.prices.resolve(env)?,
             json: self.json,

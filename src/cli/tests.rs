@@ -100,14 +100,14 @@ fn a_run_without_arguments_has_the_defaults() {
     assert_eq!(run.timeout.value, None);
     assert_eq!(run.max_failures.value, Portion::Count(0));
     assert_eq!(run.watts.value, None);
-    assert!(!run.fresh && !run.json);
+    assert!(!run.fresh && !run.json && !run.in_process.value);
 }
 
 #[test]
 fn every_flag_of_run_is_read() {
     let run = run_with(
         "run --suite s.toml --models a,tag:small,a --epochs 3 --limit 10% --seed 7 --memory-budget 8GiB --db d.sqlite \
-         --engine mock --mock-script m.toml --device cuda:1 --fresh --timeout 90s --max-failures 5% --watts 45.5 --prices p.toml \
+         --engine mock --mock-script m.toml --device cuda:1 --fresh --timeout 90s --max-failures 5% --in-process --watts 45.5 --prices p.toml \
          --catalog c.toml --offline --locked --json",
         &[],
     );
@@ -140,14 +140,14 @@ fn every_flag_of_run_is_read() {
     assert_eq!(run.max_failures.value, Portion::Percent(5.0));
     assert_eq!(run.watts.value, Some(45.5));
     assert_eq!(run.prices.value, Some(PathBuf::from("p.toml")));
-    assert!(run.fresh && run.json);
+    assert!(run.fresh && run.json && run.in_process.value);
     for setting in run.settings() {
         assert_eq!(setting.origin, "flag", "{setting:?}");
     }
     let names: Vec<_> = run.settings().into_iter().map(|s| s.name).collect();
     assert_eq!(
         names.join(" "),
-        "suite models epochs limit seed memory-budget engine mock-script device db catalog offline locked timeout max-failures watts"
+        "suite models epochs limit seed memory-budget engine mock-script device db catalog offline locked timeout max-failures in-process watts"
     );
 }
 

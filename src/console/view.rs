@@ -202,20 +202,24 @@ impl RunView {
         };
         let at = self.models.iter().position(|m| m.id == *id)?;
         let (model, now) = (&mut self.models[at], self.now);
+        // An engine that died is loaded again in the middle of its samples: its time and its pace go on.
+        let anew = self.in_rounds || model.recorded_now == 0;
         match kind {
             RunEventKind::ModelSkipped { reason, .. } => {
                 model.stage = Stage::Skipped(skip_text(reason));
             }
             RunEventKind::ModelLoadStarted { .. } => {
                 model.stage = Stage::Loading;
-                (model.started, model.ended) = (Some(now), None);
+                model.started = model.started.filter(|_| !anew).or(Some(now));
+                model.ended = None;
             }
             RunEventKind::ModelLoaded { loaded, .. } => {
                 model.stage = Stage::Running;
                 model.loaded = Some(loaded.clone());
-                model.pace_from = Some(now);
+                model.pace_from = model.pace_from.filter(|_| !anew).or(Some(now));
             }
-            RunEventKind::WarmupFinished { .. } => model.pace_from = Some(now),
+            RunEventKind::WarmupFinished { .. } if anew => model.pace_from = Some(now),
+            RunEventKind::WarmupFinished { .. } => {}
             RunEventKind::SampleStarted { key } => {
                 model.sample = Some(escape_line(&format!("{}/{}", key.task, key.sample)));
             }

@@ -1,5 +1,7 @@
 //! What can go wrong in an engine.
 
+use super::mock::MockDeath;
+use super::worker::WorkerDeath;
 use crate::modelfile::ModelFileError;
 use crate::record::FailureKind;
 
@@ -113,6 +115,12 @@ pub enum EngineError {
         /// Message.
         message: String,
     },
+    /// The process that hosts the model is gone.
+    #[error(transparent)]
+    Worker(#[from] WorkerDeath),
+    /// A mock script asks for a death that only a worker can die; without one it is told instead.
+    #[error("the worker died, as scripted")]
+    Scripted(MockDeath),
 }
 
 impl EngineError {
@@ -122,8 +130,15 @@ impl EngineError {
             Self::PromptTooLong { .. } => FailureKind::PromptTooLong,
             Self::NotANumber { .. } => FailureKind::NotANumber,
             Self::Reported { kind, .. } => *kind,
+            Self::Worker(death) => death.failure_kind(),
+            Self::Scripted(_) => FailureKind::Crash,
             _ => FailureKind::Engine,
         }
+    }
+
+    /// Whether the process that hosted the model is gone, so that a new one can take up the rest.
+    pub fn is_death(&self) -> bool {
+        matches!(self, Self::Worker(_))
     }
 
     /// One thing the user can do.
@@ -137,6 +152,7 @@ impl EngineError {
                 "write `dtype = \"{computed}\"` in the model's entry of `models.toml`, or leave it out"
             )),
             Self::File(e) => e.hint(),
+            Self::Worker(death) => death.hint(),
             Self::NotANumber { .. } => {
                 Some("try `--device cpu`; if it persists the file is damaged".to_owned())
             }
@@ -201,6 +217,8 @@ mod tests {
                 kind: FailureKind::Engine,
                 message: "scripted".to_owned(),
             },
+            EngineError::Worker(WorkerDeath::Closed),
+            EngineError::Scripted(MockDeath::Abort),
         ];
         let texts: Vec<String> = all.iter().map(text).collect();
         insta::assert_snapshot!(texts.join("\n"), @r#"
@@ -218,6 +236,8 @@ mod tests {
         activations in `bf16` were asked for, but on `cpu` they are computed in `f32` / write `dtype = "f32"` in the model's entry of `models.toml`, or leave it out
         the matrix product failed: out of memory
         scripted
+        the worker closed its pipe
+        the worker died, as scripted
         "#);
     }
 }

@@ -19,6 +19,7 @@ mod kernels;
 pub mod mock;
 #[cfg(feature = "candle")]
 mod stop;
+pub mod worker;
 
 pub use error::EngineError;
 
@@ -148,7 +149,9 @@ pub trait Engine: Send {
     /// Continues every request. Each gets exactly one result unless the sink breaks off.
     ///
     /// # Errors
-    /// When the engine as a whole can no longer run; failures of one request go to the sink.
+    /// When the engine as a whole can no longer run; failures of one request go to the sink. When the process that hosts the model died
+    /// ([`EngineError::is_death`]) the request that was in work is lost with it: the first without a result, because generations are made
+    /// one after another in the order given.
     fn generate(
         &mut self,
         requests: &[GenerateRequest],

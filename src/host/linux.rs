@@ -58,12 +58,36 @@ pub(super) fn cpu_flags(root: &Path) -> Probe<Vec<String>> {
 
 /// A line of a file in kB (`MemTotal`, `VmHWM`).
 pub(super) fn kilobytes(path: &Path, key: &'static str) -> Probe<Bytes> {
+    kilobytes_in(&read(path)?, path, key)
+}
+
+/// Two such lines, of one reading.
+pub(super) fn kilobytes_of_two(
+    path: &Path,
+    first: &'static str,
+    second: &'static str,
+) -> Probe<(Bytes, Bytes)> {
     let text = read(path)?;
-    value(&text, key, ':')
+    Ok((
+        kilobytes_in(&text, path, first)?,
+        kilobytes_in(&text, path, second)?,
+    ))
+}
+
+fn kilobytes_in(text: &str, path: &Path, key: &'static str) -> Probe<Bytes> {
+    value(text, key, ':')
         .and_then(|v| v.strip_suffix("kB"))
         .and_then(|v| v.trim().parse::<u64>().ok())
         .and_then(|kb| kb.checked_mul(1024))
         .map(Bytes)
+        .ok_or_else(|| field(path, key))
+}
+
+/// A line `key number`.
+pub(super) fn counter(path: &Path, key: &'static str) -> Probe<u64> {
+    let text = read(path)?;
+    value(&text, key, ' ')
+        .and_then(|v| v.parse().ok())
         .ok_or_else(|| field(path, key))
 }
 

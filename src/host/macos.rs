@@ -177,11 +177,16 @@ pub(super) fn thermal() -> Probe<Thermal> {
 }
 
 /// Footprint of this process: now, and the largest so far.
-#[expect(unsafe_code, reason = "the footprint is not in the standard library")]
 pub(super) fn footprint() -> Probe<(Bytes, Bytes)> {
+    footprint_of(std::process::id())
+}
+
+/// Footprint of a process of this user: now, and the largest so far.
+#[expect(unsafe_code, reason = "the footprint is not in the standard library")]
+pub(super) fn footprint_of(pid: u32) -> Probe<(Bytes, Bytes)> {
     // SAFETY: the structure is plain numbers and bytes, for which all zeros is a valid value.
     let mut usage: libc::rusage_info_v4 = unsafe { std::mem::zeroed() };
-    let pid = c_int::try_from(std::process::id()).unwrap_or(0);
+    let pid = c_int::try_from(pid).unwrap_or(0);
     // SAFETY: the buffer has the type that this flavour fills.
     let status = unsafe {
         libc::proc_pid_rusage(

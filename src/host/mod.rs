@@ -1,8 +1,8 @@
 //! Facts about this machine, and probes of memory, energy, heat and interruption.
 //!
 //! Out: [`Machine`] with everything that could be read and, for the rest, why not; [`HostFacts`](crate::record::HostFacts) for a run's
-//! record; the default memory budget; the memory this process has used; a flag that Ctrl-C sets. Knows nothing of models, suites, storage or
-//! the terminal.
+//! record; the default memory budget; the memory this process has used; a flag that Ctrl-C sets; what a worker process needs of the system.
+//! Knows nothing of models, suites, storage or the terminal.
 //!
 //! Invariants: what could not be read is an error with its reason, never zero and never a guess; a limit counts only when it is lower than
 //! the memory there is; every reader of Linux's files takes the root folder, so that it is tested on made-up machines.
@@ -28,6 +28,7 @@ mod simd;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 pub use budget::{default_budget, memory_available};
 pub use doctor::{DoctorLine, DoctorStatus, doctor_json, doctor_lines, doctor_text};
@@ -40,3 +41,6 @@ pub use process::{
 };
 pub use simd::simd_tier;
 pub use terminal::terminal_width;
+pub use worker::{
+    MemoryOf, become_worker, end_process, memory_of, oom_kills, own_program, take_pipes,
+};

@@ -44,16 +44,8 @@ pub(super) struct OpenModel {
     pub(super) name: String,
     license: Option<String>,
     /// The device this entry of the catalogue asks for.
-    #[cfg_attr(
-        not(feature = "candle"),
-        expect(dead_code, reason = "only the real engine has devices")
-    )]
     pub(super) device: Option<DeviceChoice>,
     /// The number format this entry of the catalogue asks for.
-    #[cfg_attr(
-        not(feature = "candle"),
-        expect(dead_code, reason = "only the real engine has number formats")
-    )]
     pub(super) dtype: Option<Dtype>,
     pub(super) files: ModelFiles,
     pub(super) overrides: Overrides,

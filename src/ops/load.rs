@@ -1,19 +1,19 @@
 //! Loading models for the runner and for the commands that look closely at one.
 
 use super::candidate::{OpenModel, Overrides};
+use super::worker::{self, Hosting};
 use crate::cli::EngineChoice;
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::config::ModelEntry;
 use crate::engine::mock::{MockEngine, MockScript};
+use crate::engine::worker::{LoadSpec, WorkerCommand, WorkerLimits};
 use crate::error::EvalhError;
 use crate::host;
 use crate::hub::ModelFiles;
 use crate::plan::PlannedModel;
 use crate::record::{DeviceChoice, SkipReason};
 use crate::runner::{LoadedHost, ModelLoader};
-use crate::tokenizer::ByteCodec;
-#[cfg(feature = "candle")]
-use crate::tokenizer::Codec;
+use crate::tokenizer::{ByteCodec, Codec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,10 +21,6 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(super) struct EngineSetup {
     pub(super) engine: EngineChoice,
-    #[cfg_attr(
-        not(feature = "candle"),
-        expect(dead_code, reason = "only the real engine has devices")
-    )]
     pub(super) device: Option<DeviceChoice>,
     pub(super) script: Arc<MockScript>,
 }
@@ -38,6 +34,7 @@ pub(super) struct Source {
 
 /// Loads planned models, one at a time.
 pub(super) struct Loader {
+    pub(super) hosting: Hosting,
     pub(super) setup: EngineSetup,
     /// By content id; empty for the mock.
     pub(super) sources: BTreeMap<String, Source>,
@@ -47,19 +44,76 @@ pub(super) struct Loader {
 
 impl ModelLoader for Loader {
     fn load(&mut self, model: &PlannedModel) -> Result<LoadedHost, SkipReason> {
+        match &self.hosting {
+            Hosting::InProcess => self.load_here(model),
+            Hosting::Worker { command, limits } => self.load_in_worker(model, command, limits),
+        }
+    }
+}
+
+impl Loader {
+    fn load_here(&self, model: &PlannedModel) -> Result<LoadedHost, SkipReason> {
         // The peak that is read at the end must be this model's own.
         host::release_memory();
         let _ = host::process_peak_reset();
         if self.setup.engine == EngineChoice::Mock {
             return Ok(mock(&self.setup, &model.record.name));
         }
-        let source = self.sources.get(model.record.id.as_str());
-        let source = source.ok_or_else(|| SkipReason::Files("its file is not known".to_owned()))?;
         let context = model.record.estimate.map_or(0, |e| e.context);
-        let (files, overrides) = (source.files.clone(), source.overrides.clone());
-        OpenModel::open_with(self.now, &source.entry, files, overrides)
+        self.open(model)?
             .and_then(|open| real(&self.setup, &open, context))
             .map_err(|e| SkipReason::Load(in_full(&e)))
+    }
+
+    fn open(&self, model: &PlannedModel) -> Result<Result<OpenModel, EvalhError>, SkipReason> {
+        let source = self.sources.get(model.record.id.as_str());
+        let source = source.ok_or_else(|| SkipReason::Files("its file is not known".to_owned()))?;
+        let (files, overrides) = (source.files.clone(), source.overrides.clone());
+        let entry = &source.entry;
+        Ok(OpenModel::open_with(self.now, entry, files, overrides))
+    }
+
+    fn load_in_worker(
+        &self,
+        model: &PlannedModel,
+        command: &WorkerCommand,
+        limits: &WorkerLimits,
+    ) -> Result<LoadedHost, SkipReason> {
+        let failed = |e: &dyn std::error::Error| SkipReason::Load(in_full(e));
+        if self.setup.engine == EngineChoice::Mock {
+            let spec = LoadSpec::Mock {
+                model: model.record.name.clone(),
+                script: self.setup.script.text().to_owned(),
+            };
+            let engine = worker::start(command, limits, spec).map_err(|e| failed(&e))?;
+            return Ok(LoadedHost {
+                load: Some(engine.load()),
+                engine: Box::new(engine),
+                codec: Arc::new(ByteCodec::new()),
+            });
+        }
+        if !cfg!(feature = "candle") {
+            return Err(failed(&EvalhError::NoCandle));
+        }
+        // The tokenizer stays here and the weights are read there. Both are needed before the first token, so both count.
+        let begun = clock::now();
+        let open = self.open(model)?.map_err(|e| failed(&e))?;
+        let here = begun.elapsed();
+        let spec = LoadSpec::Candle {
+            path: open.weights.path().to_owned(),
+            device: self.setup.device.or(open.device).unwrap_or_default(),
+            dtype: open.dtype,
+            context: model.record.estimate.map_or(0, |e| e.context),
+            table: open.tokenizer.table(),
+        };
+        let codec: Arc<dyn Codec> = open.tokenizer;
+        drop(open.weights);
+        let engine = worker::start(command, limits, spec).map_err(|e| failed(&e))?;
+        Ok(LoadedHost {
+            load: Some(here + engine.load()),
+            engine: Box::new(engine),
+            codec,
+        })
     }
 }
 

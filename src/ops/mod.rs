@@ -25,6 +25,7 @@ mod session;
 mod side;
 mod suites;
 mod table;
+mod worker;
 
 pub use entry::main;
 
@@ -53,6 +54,7 @@ fn execute(session: &Session, request: &Request) -> Result<ExitCode, EvalhError>
         Command::Generate(request) => look::generate(session, request),
         Command::Score(request) => look::score(session, request),
         Command::Prices(request) => prices::run(session, request),
+        Command::Worker => worker::run(),
         Command::Completions(request) => {
             session.print(&crate::cli::completions(request.shell))?;
             Ok(ExitCode::Done)

@@ -5,6 +5,7 @@ use super::load::Loader;
 use super::prepare::{Fetch, Prepared, prepare};
 use super::report::{Rendering, named_database, print_report};
 use super::side::margin_settings;
+use super::worker::Hosting;
 use crate::analysis::Sequential;
 use crate::cli::{Kpi, ReportFormat, RunRequest};
 use crate::clock;
@@ -21,6 +22,9 @@ use std::collections::BTreeSet;
 
 /// A model whose engine fails this often in a row is stopped: what is left would fail too.
 const MAX_CONSECUTIVE_FAILURES: u32 = 5;
+
+/// A model whose worker dies is loaded again this often for the samples that are left.
+const MAX_RESTARTS: u32 = 3;
 
 pub(super) fn run(session: &Session, request: &RunRequest) -> Result<ExitCode, EvalhError> {
     let mut prices = session.prices(&request.prices)?;
@@ -191,9 +195,16 @@ fn execute(
         cancel: session.interrupts().unwrap_or_default(),
         timeout: request.timeout.value,
         max_consecutive_failures: Some(MAX_CONSECUTIVE_FAILURES),
+        max_restarts: MAX_RESTARTS,
         max_failure_share: None,
     };
+    let hosting = if request.in_process.value {
+        Hosting::InProcess
+    } else {
+        Hosting::worker(session, prepared.budget)?
+    };
     let mut loader = Loader {
+        hosting,
         setup: prepared.setup,
         sources: prepared.sources,
         now: session.now,
@@ -261,6 +272,8 @@ fn exit_code(request: &RunRequest, outcome: &RunOutcome) -> ExitCode {
             ExitCode::Failed
         }
         _ if outcome.counts.recorded < outcome.counts.planned => ExitCode::Failed,
+        // What was asked for is not all there: a model was begun and could not be loaded.
+        _ if outcome.not_loaded > 0 => ExitCode::Machine,
         _ => ExitCode::Done,
     }
 }

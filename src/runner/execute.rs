@@ -1,12 +1,12 @@
 //! The run from its first event to its last.
 
-use super::phase::{Ended, Phase};
-use super::{Control, Job, LoadedHost, ModelLoader, RunOutcome, RunnerError, warmup};
+use super::phase::Ended;
+use super::sitting::{Asked, Health, Sitting};
+use super::{Control, Job, LoadedHost, ModelLoader, RunOutcome, RunnerError};
 use crate::clock::{self, Instant};
 use crate::plan::{PlannedItem, PlannedModel};
 use crate::record::{
-    Digest, EventSink, LoadedModel, Message, RunCounts, RunEvent, RunEventKind, RunStatus,
-    SampleKey, SinkError,
+    Digest, EventSink, Message, RunCounts, RunEvent, RunEventKind, RunStatus, SampleKey, SinkError,
 };
 use crate::suite::{self, Quality, Sample, Task};
 use std::collections::BTreeSet;
@@ -120,6 +120,7 @@ pub(super) fn end(
         status,
         counts,
         too_many_failures: control.max_failure_share.is_some_and(share),
+        not_loaded: progress.not_loaded,
     })
 }
 
@@ -128,6 +129,7 @@ pub(super) fn end(
 pub(super) enum Fate {
     Complete,
     Skipped,
+    NotLoaded,
     Stopped,
     Cancelled,
 }
@@ -136,6 +138,7 @@ pub(super) enum Fate {
 pub(super) struct Progress {
     complete: u32,
     skipped: u32,
+    not_loaded: u32,
     stopped: u32,
     cancelled: bool,
 }
@@ -145,6 +148,10 @@ impl Progress {
         match fate {
             Fate::Complete => self.complete += 1,
             Fate::Skipped => self.skipped += 1,
+            Fate::NotLoaded => {
+                self.skipped += 1;
+                self.not_loaded += 1;
+            }
             Fate::Stopped => self.stopped += 1,
             Fate::Cancelled => self.cancelled = true,
         }
@@ -209,53 +216,17 @@ fn run_model(
     if control.cancel.load(Ordering::Relaxed) {
         return Ok(Fate::Cancelled);
     }
-    let Some(mut host) = load(model, loader, recorder, control)? else {
-        return Ok(Fate::Skipped);
+    let sitting = Sitting {
+        model,
+        quality,
+        control,
     };
-    let ended = Phase::new(id, &mut host, recorder, quality, control).run(outstanding)?;
-    unload(id, host, ended, true, recorder)
-}
-
-/// Loads a model and warms it up; `None` when it cannot be loaded and is skipped.
-pub(super) fn load(
-    model: &PlannedModel,
-    loader: &mut dyn ModelLoader,
-    recorder: &mut Recorder<'_>,
-    control: &Control,
-) -> Result<Option<LoadedHost>, SinkError> {
-    let id = &model.record.id;
-    recorder.emit(RunEventKind::ModelLoadStarted { model: id.clone() })?;
-    let begin = clock::now();
-    let mut host = match loader.load(model) {
-        Ok(host) => host,
-        Err(reason) => {
-            recorder.emit(RunEventKind::ModelSkipped {
-                model: id.clone(),
-                reason,
-            })?;
-            return Ok(None);
-        }
-    };
-    let seen = begin.elapsed();
-    let info = host.engine.info().clone();
-    recorder.emit(RunEventKind::ModelLoaded {
-        model: id.clone(),
-        loaded: LoadedModel {
-            load: host.load.unwrap_or(seen),
-            device: info.device,
-            dtype: info.dtype,
-            simd: info.simd,
-            threads: info.threads,
-            engine: info.engine,
-        },
-    })?;
-    let begin = clock::now();
-    warmup::warm_up(&mut host, control);
-    recorder.emit(RunEventKind::WarmupFinished {
-        model: id.clone(),
-        took: begin.elapsed(),
-    })?;
-    Ok(Some(host))
+    let mut left = outstanding.to_vec();
+    let asked = sitting.ask(&mut Health::default(), None, &mut left, loader, recorder)?;
+    match asked {
+        Asked::Complete { host, .. } => unload(id, host, Ended::Complete, true, recorder),
+        Asked::Over(fate) => Ok(fate),
+    }
 }
 
 /// Drops a model and tells how it ended. It is complete when its questions are, unless more of them follow.
@@ -272,7 +243,7 @@ pub(super) fn unload(
     let fate = match ended {
         Ended::Complete => Fate::Complete,
         Ended::Cancelled => Fate::Cancelled,
-        Ended::Stopped(reason) => {
+        Ended::Stopped(reason) | Ended::Died(reason) => {
             recorder.emit(RunEventKind::BreakerOpened {
                 model: id.clone(),
                 reason,

@@ -4,7 +4,7 @@
 //! knows no store, console or concrete engine.
 //!
 //! Invariants: a planned sample gets exactly one record, a failed one too; a sink that fails stops the run at once; a model is unloaded before
-//! the next is loaded; nothing is emitted between the submission of a prompt and its last token; a resumed run ends with the records an uninterrupted
+//! the next is loaded; an engine that dies costs the sample it was working on, and is loaded again for the rest a limited number of times; nothing is emitted between the submission of a prompt and its last token; a resumed run ends with the records an uninterrupted
 //! one has, in the same order.
 //!
 //! Timing (docs/metrics.md): TTFT counts from the submission of the messages, so the measured time of rendering and tokenisation is put before the times
@@ -15,6 +15,7 @@ mod execute;
 mod phase;
 mod rounds;
 mod sample;
+mod sitting;
 mod warmup;
 
 #[cfg(test)]
@@ -86,6 +87,8 @@ pub struct Control {
     /// After so many failures of the engine in a row a model is stopped. Refused templates and prompts that are too long are not counted: they cost
     /// nothing and say nothing of the next sample.
     pub max_consecutive_failures: Option<u32>,
+    /// How often a model whose engine died is loaded again for its outstanding samples.
+    pub max_restarts: u32,
     /// Share of failed samples, 0 to 1, above which [`RunOutcome::too_many_failures`] is set.
     pub max_failure_share: Option<f64>,
 }
@@ -99,4 +102,6 @@ pub struct RunOutcome {
     pub counts: RunCounts,
     /// More samples failed than allowed.
     pub too_many_failures: bool,
+    /// Models that were begun and could not be loaded. Those left out by the plan are not among them.
+    pub not_loaded: u32,
 }

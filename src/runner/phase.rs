@@ -7,7 +7,7 @@ use crate::clock;
 use crate::engine::{DecodingParams, EngineError, GenerateRequest, RawGeneration};
 use crate::record::{Digest, Failure, FailureKind, RunEventKind, SampleRecord, SinkError};
 use crate::suite::Quality;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
@@ -23,6 +23,8 @@ pub(super) enum Ended {
     Cancelled,
     /// The model was given up, and why.
     Stopped(String),
+    /// The engine is gone, and how it died. The questions without a record are left.
+    Died(String),
 }
 
 /// One model at work.
@@ -33,7 +35,7 @@ pub(super) struct Phase<'p, 's> {
     quality: &'p Quality,
     control: &'p Control,
     /// Failures of the engine since the last answer.
-    in_a_row: u32,
+    in_a_row: &'p mut u32,
 }
 
 /// Prompts of a batch of questions: submitted to the engine, or failed before.
@@ -54,6 +56,7 @@ impl<'p, 's> Phase<'p, 's> {
         recorder: &'p mut Recorder<'s>,
         quality: &'p Quality,
         control: &'p Control,
+        in_a_row: &'p mut u32,
     ) -> Self {
         Self {
             model,
@@ -61,14 +64,21 @@ impl<'p, 's> Phase<'p, 's> {
             recorder,
             quality,
             control,
-            in_a_row: 0,
+            in_a_row,
         }
     }
 
-    pub(super) fn run(&mut self, outstanding: &[&Question<'_>]) -> Result<Ended, SinkError> {
-        for questions in outstanding.chunks(AT_ONCE) {
-            let batch = self.prepare(questions);
-            if let Some(ended) = self.ask(batch)? {
+    /// Asks everything outstanding. What has no record at the end stays in `outstanding`.
+    pub(super) fn run(&mut self, outstanding: &mut Vec<&Question<'_>>) -> Result<Ended, SinkError> {
+        while !outstanding.is_empty() {
+            let batch = self.prepare(&outstanding[..outstanding.len().min(AT_ONCE)]);
+            let (ended, saved) = self.ask(batch)?;
+            let mut index = 0;
+            outstanding.retain(|_| {
+                index += 1;
+                !saved.contains(&(index - 1))
+            });
+            if let Some(ended) = ended {
                 return Ok(ended);
             }
         }
@@ -124,18 +134,19 @@ impl<'p, 's> Phase<'p, 's> {
         }
     }
 
-    /// Asks a batch; `None` when every question has a record.
-    fn ask(&mut self, batch: Batch<'_, '_>) -> Result<Option<Ended>, SinkError> {
+    /// Asks a batch. Gives how it ended, `None` when every question has a record, and the indices of those that have one.
+    fn ask(&mut self, batch: Batch<'_, '_>) -> Result<(Option<Ended>, BTreeSet<usize>), SinkError> {
         let codec = self.host.codec.clone();
         let mut work = Work {
             phase_model: self.model,
             recorder: self.recorder,
             quality: self.quality,
             control: self.control,
-            in_a_row: &mut self.in_a_row,
+            in_a_row: self.in_a_row,
             refused: batch.refused,
             questions: batch.questions,
             reported: vec![false; batch.requests.len()],
+            saved: BTreeSet::new(),
             ended: None,
             broken: None,
         };
@@ -155,14 +166,13 @@ impl<'p, 's> Phase<'p, 's> {
                     return ControlFlow::Continue(());
                 }
                 let record = work.judge(codec.as_ref(), index, prompt, result);
-                work.finish(record, &batch.of_request)
+                work.finish(index, record, &batch.of_request)
             });
         if let Err(error) = ran
-            && work.left()
             && work.ended.is_none()
             && work.broken.is_none()
         {
-            work.ended = Some(Ended::Stopped(sample::with_causes(&error)));
+            work.interrupted(&error, &batch.of_request);
         }
         work.close(&batch.of_request);
         work.outcome()
@@ -179,16 +189,18 @@ struct Work<'w, 's, 'q> {
     refused: BTreeMap<usize, Failure>,
     questions: &'w [&'w Question<'q>],
     reported: Vec<bool>,
+    /// Questions with a record.
+    saved: BTreeSet<usize>,
     ended: Option<Ended>,
     /// The sink failed: nothing more is emitted.
     broken: Option<SinkError>,
 }
 
 impl Work<'_, '_, '_> {
-    fn outcome(self) -> Result<Option<Ended>, SinkError> {
+    fn outcome(self) -> Result<(Option<Ended>, BTreeSet<usize>), SinkError> {
         match self.broken {
             Some(error) => Err(error),
-            None => Ok(self.ended),
+            None => Ok((self.ended, self.saved)),
         }
     }
 
@@ -236,7 +248,7 @@ impl Work<'_, '_, '_> {
             };
             let record = sample::failed(self.questions[index], self.phase_model, failure);
             self.started(index)?;
-            self.save(record)?;
+            self.save(index, record)?;
         }
         next.map_or(ControlFlow::Continue(()), |index| self.started(index))
     }
@@ -246,10 +258,21 @@ impl Work<'_, '_, '_> {
         self.emit(RunEventKind::SampleStarted { key })
     }
 
+    /// Records an answer, then decides whether to go on, and announces the next question.
+    fn finish(
+        &mut self,
+        index: usize,
+        record: SampleRecord,
+        of_request: &[usize],
+    ) -> ControlFlow<()> {
+        self.settle(index, record)?;
+        self.announce(of_request)
+    }
+
     /// Records an answer, then decides whether to go on.
-    fn finish(&mut self, record: SampleRecord, of_request: &[usize]) -> ControlFlow<()> {
+    fn settle(&mut self, index: usize, record: SampleRecord) -> ControlFlow<()> {
         let failure = record.failure.as_ref().map(|f| (f.kind, f.message.clone()));
-        self.save(record)?;
+        self.save(index, record)?;
         let left = self.left();
         match failure {
             Some((kind, message)) if sample::blames_engine(kind) => {
@@ -271,7 +294,27 @@ impl Work<'_, '_, '_> {
         if self.ended.is_some() {
             return ControlFlow::Break(());
         }
-        self.announce(of_request)
+        ControlFlow::Continue(())
+    }
+
+    /// The engine returned early. When it died, the sample it was working on died with it.
+    fn interrupted(&mut self, error: &EngineError, of_request: &[usize]) {
+        if !error.is_death() {
+            if self.left() {
+                self.ended = Some(Ended::Stopped(sample::with_causes(error)));
+            }
+            return;
+        }
+        if let Some(n) = self.reported.iter().position(|done| !done) {
+            self.reported[n] = true;
+            let index = of_request[n];
+            let failure = sample::engine_failure(error);
+            let record = sample::failed(self.questions[index], self.phase_model, failure);
+            if self.settle(index, record).is_break() {
+                return;
+            }
+        }
+        self.ended = Some(Ended::Died(sample::with_causes(error)));
     }
 
     /// After the engine returned: a request it forgot is a failure of the engine.
@@ -287,18 +330,19 @@ impl Work<'_, '_, '_> {
             };
             let index = of_request[n];
             let record = sample::failed(self.questions[index], self.phase_model, failure);
-            if self.finish(record, of_request).is_break() {
+            if self.finish(index, record, of_request).is_break() {
                 return;
             }
         }
     }
 
-    fn save(&mut self, mut record: SampleRecord) -> ControlFlow<()> {
+    fn save(&mut self, index: usize, mut record: SampleRecord) -> ControlFlow<()> {
         record.sequence = self.recorder.recorded;
         let failed = record.failure.is_some();
         self.emit(RunEventKind::SampleFinished {
             record: Box::new(record),
         })?;
+        self.saved.insert(index);
         self.recorder.recorded += 1;
         self.recorder.failed += u64::from(failed);
         ControlFlow::Continue(())

@@ -8,10 +8,10 @@
 //! interrupted run had complete, and each time about the prompts asked up to there alone, so that a continued run stops where an uninterrupted one
 //! does.
 
-use super::execute::{Fate, Progress, Question, Recorder, begin, end, load, questions, unload};
-use super::phase::{Ended, Phase};
+use super::execute::{Fate, Progress, Question, Recorder, begin, end, questions, unload};
+use super::phase::Ended;
+use super::sitting::{Asked, Health, Sitting};
 use super::{Control, Job, LoadedHost, ModelLoader, RunOutcome, RunnerError};
-use crate::clock;
 use crate::plan::PlannedModel;
 use crate::record::{
     Digest, EventSink, Evidence, Look, LookVerdict, RunEvent, RunEventKind, SampleKey,
@@ -63,8 +63,8 @@ struct Rounds<'r, 's> {
     loader: &'r mut dyn ModelLoader,
     control: &'r Control,
     kept: Option<Kept>,
-    /// Loads of the round, and the time they took with their warm-ups.
-    loads: (u32, Duration),
+    /// Of each model of the plan.
+    health: Vec<Health>,
 }
 
 /// Runs the rounds of a plan until the rule says that the comparison is resolved, or no round is left.
@@ -90,7 +90,7 @@ pub fn run_until_resolved(
         loader,
         control,
         kept: None,
-        loads: (0, Duration::ZERO),
+        health: job.plan.models.iter().map(|_| Health::default()).collect(),
     };
     let (fates, asked) = rounds.all(&rule)?;
     let mut progress = Progress::default();
@@ -110,7 +110,7 @@ impl<'r> Rounds<'r, '_> {
         let (mut from, ends) = (0, &self.job.plan.rounds);
         let mut asked = BTreeSet::new();
         for (number, &to) in (1_u32..).zip(ends) {
-            self.loads = (0, Duration::ZERO);
+            let before = self.loads();
             // The model in memory goes first; in a continued run, the one that would be.
             let order = if number % 2 == 1 { [0, 1] } else { [1, 0] };
             for at in order {
@@ -128,13 +128,14 @@ impl<'r> Rounds<'r, '_> {
                 (false, true) => LookVerdict::Exhausted,
                 (false, false) => LookVerdict::Open,
             };
+            let loads = self.loads();
             let look = Look {
                 number,
                 planned_prompts: u32::try_from(self.job.plan.prompts).unwrap_or(u32::MAX),
                 evidence,
                 verdict,
-                loads: self.loads.0,
-                load: self.loads.1,
+                loads: loads.0 - before.0,
+                load: loads.1 - before.1,
             };
             self.recorder.emit(RunEventKind::LookTaken { look })?;
             if verdict != LookVerdict::Open {
@@ -146,6 +147,13 @@ impl<'r> Rounds<'r, '_> {
         Ok((Vec::new(), 0))
     }
 
+    /// Loads of both models so far, and the time they took with their warm-ups.
+    fn loads(&self) -> (u32, Duration) {
+        let counts = self.health.iter().map(|h| h.loads.0);
+        let times = self.health.iter().map(|h| h.loads.1);
+        (counts.sum(), times.sum())
+    }
+
     fn model(&self, at: usize) -> &'r PlannedModel {
         &self.job.plan.models[at]
     }
@@ -155,14 +163,14 @@ impl<'r> Rounds<'r, '_> {
         let model = self.model(at);
         let id = &model.record.id;
         let questions = std::mem::take(&mut self.questions);
-        let outstanding: Vec<&Question<'_>> = questions[items]
+        let mut outstanding: Vec<&Question<'_>> = questions[items]
             .iter()
             .filter(|q| !self.done.contains(&q.item.key(id)))
             .collect();
         let fate = if outstanding.is_empty() {
             Ok(Fate::Complete)
         } else {
-            self.run(at, model, &outstanding)
+            self.run(at, model, &mut outstanding)
         };
         self.questions = questions;
         fate
@@ -172,36 +180,31 @@ impl<'r> Rounds<'r, '_> {
         &mut self,
         at: usize,
         model: &PlannedModel,
-        outstanding: &[&Question<'_>],
+        outstanding: &mut Vec<&Question<'_>>,
     ) -> Result<Fate, RunnerError> {
         if self.control.cancel.load(Ordering::Relaxed) {
             self.free()?;
             return Ok(Fate::Cancelled);
         }
-        let Some(mut host) = self.host(at, model)? else {
-            return Ok(Fate::Skipped);
+        // The model from memory, or one to be loaded after the other one is gone.
+        let kept = self.kept.take_if(|kept| kept.at == at).map(|k| k.host);
+        if kept.is_none() {
+            self.free()?;
+        }
+        let sitting = Sitting {
+            model,
+            quality: &self.job.suite.quality,
+            control: self.control,
         };
-        let (id, quality) = (&model.record.id, &self.job.suite.quality);
-        let ended = Phase::new(id, &mut host, &mut self.recorder, quality, self.control)
-            .run(outstanding)?;
-        if ended != Ended::Complete {
-            return unload(id, host, ended, false, &mut self.recorder);
+        let (health, recorder) = (&mut self.health[at], &mut self.recorder);
+        match sitting.ask(health, kept, outstanding, self.loader, recorder)? {
+            Asked::Complete { host, alive: true } => self.kept = Some(Kept { at, host }),
+            Asked::Complete { host, alive: false } => {
+                unload(&model.record.id, host, Ended::Complete, false, recorder)?;
+            }
+            Asked::Over(fate) => return Ok(fate),
         }
-        self.kept = Some(Kept { at, host });
         Ok(Fate::Complete)
-    }
-
-    /// The model from memory, or loaded after the other one is gone.
-    fn host(&mut self, at: usize, model: &PlannedModel) -> Result<Option<LoadedHost>, RunnerError> {
-        if self.kept.as_ref().is_some_and(|kept| kept.at == at) {
-            return Ok(self.kept.take().map(|kept| kept.host));
-        }
-        self.free()?;
-        let begin = clock::now();
-        let host = load(model, self.loader, &mut self.recorder, self.control)?;
-        self.loads.0 += u32::from(host.is_some());
-        self.loads.1 += begin.elapsed();
-        Ok(host)
     }
 
     /// Nothing is in memory afterwards.

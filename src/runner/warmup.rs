@@ -1,7 +1,7 @@
 //! Warm-up: short generations whose results are thrown away.
 
 use super::{Control, LoadedHost};
-use crate::engine::GenerateRequest;
+use crate::engine::{EngineError, GenerateRequest};
 use crate::record::{Message, Role};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
@@ -19,8 +19,12 @@ const SETTLED: f64 = 0.05;
 /// Of no suite, so that no suite's prompt shares more than the template with it.
 const TEXT: &str = "Name the seven days of the week and the twelve months of the year in their usual order, and say in one sentence how many days a year has.";
 
-/// Runs until two rounds in a row take about the same time per token, at least two and at most five. Failures are ignored here: the samples will report them.
-pub(super) fn warm_up(host: &mut LoadedHost, control: &Control) {
+/// Runs until two rounds in a row take about the same time per token, at least two and at most five. Failures are ignored here: the samples will
+/// report them.
+///
+/// # Errors
+/// When the engine is gone; no sample was in work.
+pub(super) fn warm_up(host: &mut LoadedHost, control: &Control) -> Result<(), EngineError> {
     let message = Message {
         role: Role::User,
         content: TEXT.to_owned(),
@@ -30,7 +34,7 @@ pub(super) fn warm_up(host: &mut LoadedHost, control: &Control) {
         .map(|p| p.ids)
         .or_else(|_| host.codec.raw_prompt(TEXT))
     else {
-        return;
+        return Ok(());
     };
     let request = GenerateRequest {
         ids,
@@ -41,7 +45,7 @@ pub(super) fn warm_up(host: &mut LoadedHost, control: &Control) {
     let mut last = None;
     for round in 1..=*ROUNDS.end() {
         if control.cancel.load(Ordering::Relaxed) {
-            return;
+            break;
         }
         let mut pace = None;
         let ran = host
@@ -50,14 +54,17 @@ pub(super) fn warm_up(host: &mut LoadedHost, control: &Control) {
                 pace = result.ok().and_then(|raw| time_per_token(&raw.token_at));
                 ControlFlow::Continue(())
             });
-        if ran.is_err() || pace.is_none() {
-            return;
+        match ran {
+            Err(error) if error.is_death() => return Err(error),
+            Err(_) => break,
+            Ok(()) => {}
         }
-        if round >= *ROUNDS.start() && settled(last, pace) {
-            return;
+        if pace.is_none() || round >= *ROUNDS.start() && settled(last, pace) {
+            break;
         }
         last = pace;
     }
+    Ok(())
 }
 
 fn time_per_token(token_at: &[Duration]) -> Option<f64> {

@@ -363,7 +363,7 @@ fn mock_scripts() {
         (
             "[[reply]]\ntxt = \"a\"\n",
             "mock.toml:2:1: unknown field `txt`, expected one of `model`, `contains`, `text`, `ttft_ms`, `tpot_ms`, `load_ms`, \
-             `weights_bytes`, `fail`, `hang_ms`, `times`",
+             `weights_bytes`, `fail`, `hang_ms`, `times`, `allocate_bytes`, `load_fail`",
         ),
         (
             "[[reply]]\nttft_ms = -1\n",
@@ -371,7 +371,8 @@ fn mock_scripts() {
         ),
         (
             "[[reply]]\nfail = \"boom\"\n",
-            "mock.toml:2:8: unknown variant `boom`, expected one of `out_of_memory`, `engine`, `not_a_number`, `crash`",
+            "mock.toml:2:8: unknown variant `boom`, expected one of `out_of_memory`, `engine`, `not_a_number`, `crash`, \
+             `panic`, `abort`, `exit`, `garbage`, `hang`",
         ),
     ] {
         context.write("mock.toml", text);

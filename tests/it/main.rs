@@ -41,3 +41,4 @@ mod real_models;
 mod real_tokenizer;
 mod tiny_gguf;
 mod tiny_safetensors;
+mod worker;

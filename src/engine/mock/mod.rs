@@ -4,7 +4,8 @@
 //! script's text is handed in.
 //!
 //! Invariants: the same prompt gets the same answer, times and log-probabilities in every process (rules with `times` excepted); the
-//! log-probabilities of generating and of scoring agree. Times are reported, not slept; only `hang_ms` really waits, for tests that kill the process.
+//! log-probabilities of generating and of scoring agree. Times are reported, not slept; only `hang_ms` really waits, for tests that kill the
+//! process, and only `allocate_bytes` really takes memory. The deaths a script may ask for are died by the worker that hosts the engine.
 
 mod pattern;
 mod script;
@@ -12,7 +13,7 @@ mod script;
 #[cfg(test)]
 mod tests;
 
-pub use script::{MockFailure, MockReply, MockScript, MockScriptError};
+pub use script::{MockDeath, MockFailure, MockReply, MockScript, MockScriptError};
 
 use super::{
     ENGINE_VERSION, Engine, EngineError, EngineInfo, GenerateRequest, GenerateSink, RawGeneration,
@@ -35,6 +36,10 @@ const CONTEXT: u32 = 32_768;
 /// Log-probability of the token the script wants.
 const LIKELY: f32 = -0.05;
 
+/// Memory is taken in steps of this size with this pause between them, so that whoever watches sees it grow.
+const ALLOCATE_STEP: usize = 16 << 20;
+const ALLOCATE_PAUSE: Duration = Duration::from_millis(4);
+
 /// A model that follows a script.
 #[derive(Debug)]
 pub struct MockEngine {
@@ -52,6 +57,7 @@ struct Answer {
     tpot: Duration,
     hang: Option<Duration>,
     fail: Option<MockFailure>,
+    allocate_bytes: Option<u64>,
 }
 
 impl MockEngine {
@@ -100,6 +106,7 @@ impl MockEngine {
                     tpot: rule.tpot,
                     hang: rule.hang,
                     fail: rule.fail,
+                    allocate_bytes: rule.allocate_bytes,
                 };
             }
         }
@@ -109,6 +116,7 @@ impl MockEngine {
             tpot: script::DEFAULT_TPOT,
             hang: None,
             fail: None,
+            allocate_bytes: None,
         }
     }
 
@@ -116,6 +124,7 @@ impl MockEngine {
         check(&request.ids, "prompt")?;
         let answer = self.answer(&request.ids);
         let limit = request.timeout.unwrap_or(Duration::MAX);
+        allocate(answer.allocate_bytes.unwrap_or(0));
         if let Some(hang) = answer.hang {
             std::thread::sleep(hang.min(limit));
         }
@@ -246,12 +255,27 @@ impl MockFailure {
             Self::OutOfMemory => (FailureKind::OutOfMemory, "memory ran out, as scripted"),
             Self::Engine => (FailureKind::Engine, "the engine failed, as scripted"),
             Self::Crash => (FailureKind::Crash, "the worker died, as scripted"),
+            Self::Panic => return EngineError::Scripted(MockDeath::Panic),
+            Self::Abort => return EngineError::Scripted(MockDeath::Abort),
+            Self::Exit => return EngineError::Scripted(MockDeath::Exit),
+            Self::Garbage => return EngineError::Scripted(MockDeath::Garbage),
+            Self::Hang => return EngineError::Scripted(MockDeath::Hang),
         };
         EngineError::Reported {
             kind,
             message: message.to_owned(),
         }
     }
+}
+
+/// Takes memory, holds it for a moment and gives it back.
+fn allocate(bytes: u64) {
+    let mut held: Vec<Vec<u8>> = Vec::new();
+    for _ in 0..bytes.div_ceil(ALLOCATE_STEP as u64) {
+        held.push(std::hint::black_box(vec![1; ALLOCATE_STEP]));
+        std::thread::sleep(ALLOCATE_PAUSE);
+    }
+    drop(held);
 }
 
 /// The n-th id of an answer. Without an id that ends it, the answer begins again, as `ignore_eos` asks of a real model.

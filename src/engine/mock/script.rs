@@ -55,8 +55,34 @@ pub enum MockFailure {
     Engine,
     /// The logits are not numbers.
     NotANumber,
-    /// The worker dies.
+    /// The engine says that the worker died.
     Crash,
+    /// The worker panics.
+    Panic,
+    /// The worker aborts.
+    Abort,
+    /// The worker ends by itself.
+    Exit,
+    /// The worker writes what is no message.
+    Garbage,
+    /// The worker never answers, whatever the time limit.
+    Hang,
+}
+
+/// How a worker dies on request. Without a worker the death is told and not died.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MockDeath {
+    /// By a panic.
+    Panic,
+    /// By an abort.
+    Abort,
+    /// By ending itself.
+    Exit,
+    /// By writing what is no message, for which it is ended.
+    Garbage,
+    /// By never answering, for which it is ended.
+    Hang,
 }
 
 /// One rule of a script.
@@ -82,6 +108,10 @@ pub struct MockReply {
     pub hang: Option<Duration>,
     /// How often it is used for one loaded model; `None` means always.
     pub times: Option<u32>,
+    /// Bytes of memory that are really taken, little by little, before it is answered.
+    pub allocate_bytes: Option<u64>,
+    /// How loading the models it is for ends.
+    pub load_fail: Option<MockDeath>,
 }
 
 impl MockReply {
@@ -102,6 +132,7 @@ impl MockReply {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MockScript {
     replies: Vec<MockReply>,
+    text: String,
 }
 
 #[derive(Deserialize)]
@@ -124,6 +155,8 @@ struct RawReply {
     fail: Option<MockFailure>,
     hang_ms: Option<Spanned<f64>>,
     times: Option<u32>,
+    allocate_bytes: Option<u64>,
+    load_fail: Option<MockDeath>,
 }
 
 impl MockScript {
@@ -171,16 +204,32 @@ impl MockScript {
                 fail: r.fail,
                 hang: duration(r.hang_ms)?,
                 times: r.times,
+                allocate_bytes: r.allocate_bytes,
+                load_fail: r.load_fail,
             })
         };
         let replies = raw.reply.into_iter().map(reply).collect::<Result<_, _>>()?;
-        Ok(Self { replies })
+        Ok(Self {
+            replies,
+            text: text.to_owned(),
+        })
     }
 
     /// The weights this model is said to have: `weights_bytes` of the first rule for it that has them.
     pub fn weights_bytes(&self, model: &str) -> Option<u64> {
         let mut rules = self.replies.iter().filter(|r| r.is_for(model));
         rules.find_map(|r| r.weights_bytes)
+    }
+
+    /// How loading this model ends: `load_fail` of the first rule for it that has one.
+    pub fn load_death(&self, model: &str) -> Option<MockDeath> {
+        let mut rules = self.replies.iter().filter(|r| r.is_for(model));
+        rules.find_map(|r| r.load_fail)
+    }
+
+    /// The text it was read from.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Its rules.

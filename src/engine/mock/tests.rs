@@ -99,9 +99,18 @@ fn rules_are_used_up_and_fail_as_told() {
         (MockFailure::Engine, FailureKind::Engine),
         (MockFailure::NotANumber, FailureKind::NotANumber),
         (MockFailure::Crash, FailureKind::Crash),
+        (MockFailure::Panic, FailureKind::Crash),
+        (MockFailure::Abort, FailureKind::Crash),
+        (MockFailure::Exit, FailureKind::Crash),
+        (MockFailure::Garbage, FailureKind::Crash),
+        (MockFailure::Hang, FailureKind::Crash),
     ] {
         assert_eq!(fail.error(0).failure_kind(), kind);
     }
+    // Without a worker a death is told, and it is no death of the engine.
+    let told = MockFailure::Abort.error(0);
+    assert_eq!(told.to_string(), "the worker died, as scripted");
+    assert!(!told.is_death());
 }
 
 #[test]
@@ -274,11 +283,11 @@ fn scripts_with_mistakes() {
     for (text, message) in [
         (
             "[[reply]]\ntxt = \"a\"",
-            "script.toml:2:1: unknown field `txt`, expected one of `model`, `contains`, `text`, `ttft_ms`, `tpot_ms`, `load_ms`, `weights_bytes`, `fail`, `hang_ms`, `times`",
+            "script.toml:2:1: unknown field `txt`, expected one of `model`, `contains`, `text`, `ttft_ms`, `tpot_ms`, `load_ms`, `weights_bytes`, `fail`, `hang_ms`, `times`, `allocate_bytes`, `load_fail`",
         ),
         (
             "[[reply]]\nfail = \"luck\"",
-            "script.toml:2:8: unknown variant `luck`, expected one of `out_of_memory`, `engine`, `not_a_number`, `crash`",
+            "script.toml:2:8: unknown variant `luck`, expected one of `out_of_memory`, `engine`, `not_a_number`, `crash`, `panic`, `abort`, `exit`, `garbage`, `hang`",
         ),
         (
             "[[reply]]\nmodel = \"ü\"\nttft_ms = -1",
