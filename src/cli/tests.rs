@@ -166,6 +166,7 @@ fn the_environment_stands_in_for_flags_and_flags_come_first() {
         ("EVALH_DEVICE", "cpu"),
         ("EVALH_TIMEOUT", "500ms"),
         ("EVALH_MAX_FAILURES", "3"),
+        ("EVALH_IN_PROCESS", "0"),
         ("EVALH_WATTS", "30"),
         ("EVALH_PRICES", "p.toml"),
         ("EVALH_CATALOG", "c.toml"),
