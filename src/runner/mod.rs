@@ -19,6 +19,8 @@ mod sitting;
 mod warmup;
 
 #[cfg(test)]
+mod death_tests;
+#[cfg(test)]
 mod rounds_tests;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use crate::record::Finish;
 use std::time::Duration;
 
 /// No time of a generation is longer: the database counts nanoseconds in 63 bits.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 /// Which requests have a result.
 #[derive(Debug)]

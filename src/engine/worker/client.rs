@@ -19,7 +19,7 @@ const PEAK_WITHIN: Duration = Duration::from_secs(10);
 /// within the bounds below, is what it may be late.
 const GRACE_FACTOR: u32 = 10;
 const GRACE_LEAST: Duration = Duration::from_secs(1);
-const GRACE_MOST: Duration = Duration::from_secs(60);
+const GRACE_MOST: Duration = Duration::from_mins(1);
 
 /// A model loaded in a child process.
 pub struct WorkerEngine {
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_result_may_be_late_by_a_token_or_a_prefill() {
-        let hour = Duration::from_secs(3_600);
+        let hour = Duration::from_hours(1);
         let within = |limits: &[Option<u64>]| {
             let limits = limits.iter().map(|l| l.map(Duration::from_millis));
             answer_within(limits, hour).as_millis()

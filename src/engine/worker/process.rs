@@ -59,9 +59,9 @@ impl Default for WorkerLimits {
     fn default() -> Self {
         Self {
             memory: None,
-            start: Duration::from_secs(60),
-            load: Duration::from_secs(30 * 60),
-            answer: Duration::from_secs(60 * 60),
+            start: Duration::from_mins(1),
+            load: Duration::from_mins(30),
+            answer: Duration::from_hours(1),
         }
     }
 }

@@ -264,7 +264,7 @@ impl<W: Write> Link<W> {
             MockDeath::Hang => {}
         }
         loop {
-            std::thread::sleep(Duration::from_secs(3_600));
+            std::thread::sleep(Duration::from_hours(1));
         }
     }
 }

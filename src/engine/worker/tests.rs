@@ -307,7 +307,7 @@ fn an_answer_must_be_one_to_its_request() {
         ..good.clone()
     };
     check::generation(&request, &info(), &stopped).unwrap();
-    let year = Duration::from_secs(367 * 86_400);
+    let year = Duration::from_hours(367 * 24);
     let bad: Vec<(&str, RawGeneration)> = vec![
         (
             "5 ids came where 4 are possible",
@@ -684,8 +684,8 @@ fn printf(messages: &[FromWorker]) -> String {
     for message in messages {
         write_frame(&mut stream, &message.encode()).unwrap();
     }
-    let octal: String = stream.iter().map(|b| format!("\\{b:03o}")).collect();
-    format!("printf '{octal}'")
+    let octal: Vec<String> = stream.iter().map(|b| format!("\\{b:03o}")).collect();
+    format!("printf '{}'", octal.concat())
 }
 
 #[cfg(unix)]
