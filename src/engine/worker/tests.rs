@@ -6,7 +6,7 @@ use super::*;
 use crate::engine::{
     DecodingParams, EngineError, EngineInfo, GenerateRequest, RawGeneration, RawScore, ScoreRequest,
 };
-use crate::record::{DeviceChoice, FailureKind, Finish, TokenTable};
+use crate::record::{DeviceChoice, Dtype, FailureKind, Finish, TokenTable};
 use crate::units::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -49,15 +49,16 @@ fn spec() -> impl Strategy<Value = LoadSpec> {
         DeviceChoice::Cuda(3),
     ]);
     let pieces = vec(vec(any::<u8>(), 0..5), 0..30);
-    let candle =
-        (".{0,30}", devices, any::<u32>(), pieces).prop_map(|(path, device, context, pieces)| {
-            LoadSpec::Candle {
-                path: PathBuf::from(path),
-                device,
-                context,
-                table: Arc::new(TokenTable::from_pieces(pieces)),
-            }
-        });
+    let dtype = proptest::option::of(Just(Dtype::F32));
+    let candle = (".{0,30}", devices, dtype, any::<u32>(), pieces).prop_map(
+        |(path, device, dtype, context, pieces)| LoadSpec::Candle {
+            path: PathBuf::from(path),
+            device,
+            dtype,
+            context,
+            table: Arc::new(TokenTable::from_pieces(pieces)),
+        },
+    );
     prop_oneof![mock, candle]
 }
 
@@ -260,7 +261,7 @@ fn a_stated_length_allocates_nothing() {
     for bytes in [
         &b"\x03\xff\xff\xff\xff"[..],
         b"\x05\x00\x00\x00\x40abcd",
-        b"\x01\x01\x00\x00\x00\x00\x03\x00\x00\x00cpu\x00\x00\x00\x00\xff\xff\xff\x7f",
+        b"\x01\x01\x00\x00\x00\x00\x03\x00\x00\x00cpu\x00\x00\x00\x00\x00\xff\xff\xff\x7f",
     ] {
         let error = ToWorker::decode(bytes).unwrap_err();
         assert!(matches!(error, WireError::Truncated { .. }), "{error}");
