@@ -1,7 +1,7 @@
 //! An engine in a child process: `evalh worker` hosts one model, the parent talks to it over two pipes.
 //!
 //! In: a [`LoadSpec`] and how the program is started. Out: [`WorkerEngine`], an [`Engine`](super::Engine) whose work happens elsewhere, and
-//! [`serve`], the child's side. `wire` turns values into bytes, `frame` puts a length in front, `message` lists what is said, `check` holds
+//! [`serve()`], the child's side. `wire` turns values into bytes, `frame` puts a length in front, `message` lists what is said, `check` holds
 //! answers against their requests, `process` starts, watches, ends and waits for the child, `error` says how it died.
 //!
 //! It does not know which model is loaded, nor why; probes of memory and of the system are handed in as functions.
