@@ -9,10 +9,11 @@ use crate::record::{FailureKind, ModelStatus};
 use crate::store::{AttemptFacts, Store, StoreSink};
 use crate::units::Bytes;
 
-/// An engine that dies when the question `Say two.` of the first epoch is asked, or at once.
-struct Mortal {
-    inner: Box<dyn Engine>,
-    in_warm_up: bool,
+/// An engine that dies when a question with this text is asked, or at once.
+pub(super) struct Mortal {
+    pub(super) inner: Box<dyn Engine>,
+    pub(super) at: &'static str,
+    pub(super) in_warm_up: bool,
 }
 
 fn death() -> EngineError {
@@ -33,7 +34,7 @@ impl Engine for Mortal {
         }
         for (index, request) in requests.iter().enumerate() {
             let text: Vec<u8> = request.ids.iter().map(|&id| id as u8).collect();
-            if String::from_utf8_lossy(&text).contains("Say two.") {
+            if String::from_utf8_lossy(&text).contains(self.at) {
                 return Err(death());
             }
             let mut flow = std::ops::ControlFlow::Continue(());
@@ -84,6 +85,7 @@ fn an_engine_that_dies_costs_its_sample_and_is_loaded_again() {
     let wrap = |inner| -> Box<dyn Engine> {
         Box::new(Mortal {
             inner,
+            at: "Say two.",
             in_warm_up: false,
         })
     };
@@ -131,12 +133,14 @@ fn an_engine_that_dies_too_often_is_given_up_and_the_same_command_tries_again() 
     let dies = |inner| -> Box<dyn Engine> {
         Box::new(Mortal {
             inner,
+            at: "Say two.",
             in_warm_up: false,
         })
     };
     let at_once = |inner| -> Box<dyn Engine> {
         Box::new(Mortal {
             inner,
+            at: "Say two.",
             in_warm_up: true,
         })
     };
@@ -191,6 +195,7 @@ fn an_engine_that_cannot_be_loaded_again_is_given_up() {
     loader.0.wrap = |inner| {
         Box::new(Mortal {
             inner,
+            at: "Say two.",
             in_warm_up: false,
         })
     };

@@ -1,3 +1,4 @@
+use super::death_tests::Mortal;
 use super::tests::{Mocks, candidate, header, kinds, load, mocks};
 use super::*;
 use crate::engine::mock::MockScript;
@@ -316,4 +317,35 @@ fn a_model_that_breaks_ends_the_comparison_and_is_tried_again() {
     let rest = whole(&mut store, 20).result.unwrap();
     assert_eq!(rest.status, RunStatus::Success);
     assert_eq!(load(&store).looks.len(), 2);
+}
+
+#[test]
+fn an_engine_that_dies_at_every_sample_costs_each_one_load() {
+    let mut store = Store::in_memory().unwrap();
+    let mut loader = mocks();
+    loader.wrap = |inner| {
+        Box::new(Mortal {
+            inner,
+            at: "Say",
+            in_warm_up: false,
+        })
+    };
+    let control = Control {
+        max_restarts: u32::MAX,
+        ..Control::default()
+    };
+    let ran = process(&mut store, 20, usize::MAX, &mut loader, &control, |_| {});
+    let outcome = ran.result.unwrap();
+    assert_eq!(
+        (
+            outcome.status,
+            outcome.counts.recorded,
+            outcome.counts.failed
+        ),
+        (RunStatus::Success, 96, 96)
+    );
+    // Also the last sample of a round: a dead engine is not kept for the next one.
+    assert_eq!(ran.loads, 96);
+    let loads: Vec<u32> = load(&store).looks.iter().map(|l| l.loads).collect();
+    assert_eq!(loads, [64, 32]);
 }
