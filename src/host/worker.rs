@@ -47,7 +47,8 @@ pub fn own_program() -> Probe<PathBuf> {
     })
 }
 
-/// Readies this process to be a worker: it leaves no core file, which would hold prompts, and on Linux it is ended with its parent.
+/// Readies this process to be a worker: it leaves no core file, which would hold prompts, and on Linux it is ended with its parent (more exactly,
+/// with the thread that started it, so a worker is started where it is used).
 ///
 /// # Errors
 /// When the system refuses.
