@@ -11,7 +11,7 @@
     reason = "a program that prints what it measured and ends where something is wrong"
 )]
 
-use evalh::analysis::{self, AnalysisOptions, PairReport};
+use evalh::analysis::{self, AnalysisOptions, Observed, PairReport};
 use evalh::clock;
 use evalh::config;
 use evalh::host;
@@ -186,7 +186,7 @@ fn run(samples: u32) -> RunRecord {
 
 fn compare(run: &RunRecord, options: &AnalysisOptions) -> PairReport {
     let (a, b) = (name(0), name(3));
-    let side = |model: &str| analysis::Observed::of_run(run, model).unwrap();
+    let side = |model: &str| Observed::of_run(run, model).unwrap();
     analysis::compare(&side(&a), &side(&b), options).unwrap()
 }
 

@@ -18,6 +18,8 @@ pub enum ContrastCaution {
     MockEngine,
     /// Both sides are the same model of the same run, or the same file.
     SameSource,
+    /// The number of prompts was decided by looking at the results.
+    StoppedWhenResolved,
     /// Prompts that only one side has are left out.
     Unmatched {
         /// Prompts compared.
@@ -99,6 +101,7 @@ impl ContrastCaution {
         match self {
             Self::MockEngine => "mock_engine",
             Self::SameSource => "same_source",
+            Self::StoppedWhenResolved => "stopped_when_resolved",
             Self::Unmatched { .. } => "unmatched",
             Self::DifferentSuites { .. } => "different_suites",
             Self::DifferentPrimary { .. } => "different_primary",
@@ -135,6 +138,10 @@ impl fmt::Display for ContrastCaution {
                 "numbers of the scripted `mock` engine, which say nothing about a model",
             ),
             Self::SameSource => f.write_str("A and B are the same observations"),
+            Self::StoppedWhenResolved => f.write_str(
+                "a run was stopped when its result was clear: intervals and p-values here assume a number of prompts that was fixed before; \
+                 `evalh report` of that run has those that hold",
+            ),
             Self::Unmatched {
                 joined,
                 only: [a, b],
@@ -237,6 +244,9 @@ pub(super) fn all(
     }
     if a == b {
         out.push(ContrastCaution::SameSource);
+    }
+    if a.sequential || b.sequential {
+        out.push(ContrastCaution::StoppedWhenResolved);
     }
     if only != [0, 0] {
         out.push(ContrastCaution::Unmatched { joined, only });
@@ -414,6 +424,12 @@ mod tests {
                 },
                 "methods_disagree",
                 "`score`: `paired-t` gives p 0.032, `wilcoxon-exact` gives p < 0.001; they disagree on the verdict",
+            ),
+            (
+                ContrastCaution::StoppedWhenResolved,
+                "stopped_when_resolved",
+                "a run was stopped when its result was clear: intervals and p-values here assume a number of prompts that was fixed before; \
+                 `evalh report` of that run has those that hold",
             ),
             (
                 ContrastCaution::BadPrices {

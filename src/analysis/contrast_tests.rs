@@ -338,6 +338,15 @@ fn failures_unscored_samples_and_the_mock_engine_are_said() {
         ]
     );
     assert_eq!(report.sides[0].unscored, 1);
+    let setting = crate::record::SettingRecord {
+        name: crate::analysis::UNTIL_RESOLVED.to_owned(),
+        value: "0.95".to_owned(),
+        origin: "flag".to_owned(),
+    };
+    let mut stopped = run.clone();
+    stopped.header.settings.push(setting);
+    let report = full(&observed(&stopped, "b"), &observed(&run, "b"));
+    assert_eq!(report.cautions[0].code(), "stopped_when_resolved");
     let same = observed(&run, "b");
     let report = full(&same, &same);
     assert_eq!(

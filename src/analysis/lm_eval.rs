@@ -252,6 +252,7 @@ impl SampleFile {
             source: self.path,
             suite: None,
             metric: Some(metric.clone()),
+            sequential: false,
             host: None,
             peak_bytes: None,
             load_ns: None,

@@ -13,6 +13,7 @@
 
 use super::dataset::ModelData;
 use super::error::AnalysisError;
+use super::sequential;
 use crate::metric;
 use crate::record::{
     Digest, Generation, HostFacts, LoadedModel, ModelRecord, Outcome, RunRecord, SampleRecord,
@@ -46,6 +47,9 @@ pub struct Observed {
     pub suite: Option<ObservedSuite>,
     /// Name of the value that `score` or `passed` holds in another tool's file (`acc`); `None` for runs.
     pub metric: Option<String>,
+    /// Whether the number of prompts was decided by looking at the results, so that methods for a fixed number do not hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sequential: bool,
     /// The class of machine it was measured on; `None` where the source does not tell.
     pub host: Option<HostClass>,
     /// Peak memory while the model was loaded.
@@ -183,6 +187,7 @@ impl Observed {
                 primary: suite.primary.clone(),
             }),
             metric: None,
+            sequential: sequential::level(run).is_some(),
             host: Some(HostClass::of(&run.header.host, loaded)),
             peak_bytes: data.model.peak.map(crate::units::Bytes::get),
             load_ns: loaded.map(|l| u64::try_from(l.load.as_nanos()).unwrap_or(u64::MAX)),
