@@ -30,6 +30,10 @@ pub enum InconclusiveAs {
 
 /// A run to be held against a baseline.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub struct GateRequest {
     /// What is held against it.
     pub candidate: SideArg,
@@ -69,6 +73,10 @@ Examples:
   evalh gate --baseline main 0197k3:gemma-3-270m-q4_k_m
   evalh gate --baseline 0197k3 --margin score=0.3 --margin ttft_ms_p50=15%
   evalh gate --baseline champion --github --junit gate.xml")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(super) struct GateArgs {
     /// Candidate: run id or the beginning of one, and a model [default: the newest run]
     #[arg(value_name = "RUN[:MODEL]", value_parser = value::side)]

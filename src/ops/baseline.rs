@@ -241,7 +241,7 @@ fn list(session: &Session, folder: &Path, as_json: bool) -> Result<ExitCode, Eva
 
 /// Lines of a table, each harmless for a terminal.
 fn lines(text: &str) -> String {
-    text.lines().map(|l| escape_line(l)).collect()
+    text.lines().map(escape_line).collect()
 }
 
 fn list_history(session: &Session, folder: &Path, as_json: bool) -> Result<ExitCode, EvalhError> {

@@ -110,7 +110,7 @@ impl Pairs {
                     baseline,
                     candidate,
                 });
-            } else if !(lost && !baseline.is_empty()) {
+            } else if !lost || baseline.is_empty() {
                 pairs.uncompared += 1;
             }
         }

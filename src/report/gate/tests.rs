@@ -24,7 +24,7 @@ fn baseline() -> RunRecord {
 fn candidate() -> RunRecord {
     let spec = |i: u64| match i {
         3 | 8 => Spec::failed(FailureKind::Timeout),
-        _ if i % 4 == 0 => Spec::scored(4.0).timed(215 + i % 5, 20, 11),
+        _ if i.is_multiple_of(4) => Spec::scored(4.0).timed(215 + i % 5, 20, 11),
         _ => Spec::scored(7.0 + (i % 3) as f64).timed(215 + i % 5, 20, 11),
     };
     let mut run = testkit::run(&[("m", (0..40).map(spec).collect())], 1);
