@@ -11,7 +11,10 @@
     reason = "a program that prints what it measured and ends where something is wrong"
 )]
 
-use evalh::analysis::{self, AnalysisOptions, Observed, PairReport};
+use evalh::analysis::{
+    self, Amount, AnalysisOptions, Gate, GateInput, GateOptions, GateReport, GateRule,
+    MarginOrigin, Observed, PairReport,
+};
 use evalh::clock;
 use evalh::config;
 use evalh::host;
@@ -21,6 +24,7 @@ use evalh::record::{
     SampleKey, SampleRecord, SampleScore, ScoreValue, SuiteFacts, Timing,
 };
 use evalh::units::Bytes;
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
@@ -184,10 +188,38 @@ fn run(samples: u32) -> RunRecord {
     }
 }
 
+fn observed(run: &RunRecord, model: u32) -> Observed {
+    Observed::of_run(run, &name(model)).unwrap()
+}
+
 fn compare(run: &RunRecord, options: &AnalysisOptions) -> PairReport {
-    let (a, b) = (name(0), name(3));
-    let side = |model: &str| Observed::of_run(run, model).unwrap();
-    analysis::compare(&side(&a), &side(&b), options).unwrap()
+    analysis::compare(&observed(run, 0), &observed(run, 3), options).unwrap()
+}
+
+/// Five gates, one of them on a high percentile.
+fn gate(run: &RunRecord) -> GateReport {
+    let margins = [
+        ("score", 0.3),
+        ("pass_rate", 0.03),
+        ("error_rate", 0.01),
+        ("ttft_ms_p50", 1.15),
+        ("ttft_ms_p95", 1.15),
+    ];
+    let gates =
+        margins.map(|(id, x)| Gate::new(id, Amount::Number(x), MarginOrigin::Flag).unwrap());
+    let input = GateInput {
+        baseline: &observed(run, 0),
+        candidate: &observed(run, 3),
+        gates: &gates,
+        unrecorded: 0,
+        texts: &BTreeMap::new(),
+    };
+    let options = GateOptions {
+        rule: GateRule::AllPass,
+        allow_different_suite: false,
+        allow_different_host: false,
+    };
+    analysis::gate(&input, options).unwrap()
 }
 
 /// Times of an operation, and its most memory above what was there before.
@@ -270,12 +302,22 @@ fn main() {
             "`analysis::compare`, 2 models of {}",
             size(samples / 10)
         )),
+        Measured::new(format!(
+            "`analysis::gate`, 5 gates on 2 models of {}",
+            size(samples)
+        )),
+        Measured::new(format!(
+            "`analysis::gate`, 5 gates on 2 models of {}",
+            size(samples / 10)
+        )),
     ];
     for _ in 0..REPETITIONS {
         all[0].once(|| analysis::analyse(&large, &prices, &options));
         all[1].once(|| compare(&large, &options));
         all[2].once(|| analysis::analyse(&small, &prices, &options));
         all[3].once(|| compare(&small, &options));
+        all[4].once(|| gate(&large));
+        all[5].once(|| gate(&small));
     }
     println!(
         "run held in memory: {:.0} MB; {REPETITIONS} interleaved repetitions\n",

@@ -23,8 +23,10 @@ use crate::stats::{dist, equiv, order, paired, prop};
 pub(super) const LEVEL: f64 = 0.90;
 /// The level of that one-sided test's bound.
 const ONE_SIDED: f64 = 0.95;
-/// Resamples of a percentile's ratio.
-const RESAMPLES: usize = 2_000;
+/// Fewest and most resamples of a percentile's ratio.
+const RESAMPLES: [usize; 2] = [200, 2_000];
+/// Prompts drawn for one percentile's ratio, from which on there are fewer resamples: an interval of so many prompts is narrow.
+const DRAWS: usize = 20_000_000;
 /// Widest difference of two scores.
 const POINTS: f64 = 10.0;
 
@@ -325,7 +327,8 @@ fn tail(gate: &Gate, pairs: &Pairs, q: f64) -> Result<Gain, NotEstimable> {
         });
     }
     let seed = Seed::from_parts(&["gate", gate.metric.id]);
-    let mut draws = boot::replicates(units, &log_ratio, RESAMPLES, seed)?;
+    let resamples = (DRAWS / units.len().max(1)).clamp(RESAMPLES[0], RESAMPLES[1]);
+    let mut draws = boot::replicates(units, &log_ratio, resamples, seed)?;
     for x in &mut draws {
         *x *= sign(gate);
     }
