@@ -6,7 +6,7 @@ needs: pip install tokenizers==0.23.3 llama-cpp-python==0.3.36
 
 texts.json      the texts
 llama_cpp.json  for each model and each of `plain` and `special` (control tokens in the text are recognised): ids, without a begin token
-KIND.json       a tokenizer, trained on texts of this project
+KIND.json       a tokenizer, trained on texts of this project; made only where it is missing, because training breaks ties at random
 expected.json   for each kind: ids without and with the special tokens of its post-processor, and the text of the former with and without
                 special tokens
 """
@@ -78,7 +78,7 @@ def llama3():
     tokenizer = byte_level(regex(LLAMA3), ignore_merges=True, specials=control("<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"))
     # Whole words that no merges build: they are found only because merges are ignored for words of the vocabulary.
     parts = json.loads(tokenizer.to_str())
-    for word in ["Ġharbourmaster", "supercal", "Ġrock", "=" * 80]:
+    for word in ["Ġharbourmaster", "ĠDeutsch", "Ġrock", "=" * 80]:
         if word not in parts["model"]["vocab"]:
             parts["model"]["vocab"][word] = len(parts["model"]["vocab"])
     tokenizer = Tokenizer.from_str(json.dumps(parts))
@@ -213,10 +213,11 @@ def main():
         with_llama_cpp(Path(sys.argv[1]))
     expected = {}
     for kind in KINDS:
-        tokenizer = kind()
         name = kind.__name__
-        (HERE / f"{name}.json").write_text(tokenizer.to_str(pretty=False) + "\n", encoding="utf-8")
-        tokenizer = Tokenizer.from_file(str(HERE / f"{name}.json"))
+        path = HERE / f"{name}.json"
+        if not path.exists():
+            path.write_text(kind().to_str(pretty=False) + "\n", encoding="utf-8")
+        tokenizer = Tokenizer.from_file(str(path))
         plain = [tokenizer.encode(text, add_special_tokens=False).ids for text in TEXTS]
         expected[name] = {
             "plain": plain,
