@@ -383,7 +383,8 @@ fn a_run_until_resolved_has_a_level() {
     assert_eq!(level("run --until-resolved=0.8"), Some(0.8));
     let setting = run_with("run --until-resolved=99%", &[])
         .settings()
-        .pop()
+        .into_iter()
+        .find(|s| s.name == "until-resolved")
         .unwrap();
     assert_eq!(
         (

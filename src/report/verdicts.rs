@@ -1,7 +1,7 @@
 //! Good enough? What follows from the comparisons, in few sentences: models with the same verdict share one.
 
 use super::number::{self, Shown};
-use super::words::{SPOKEN, Words, listed, prompts, some_of, text_of};
+use super::words::{SPOKEN, Words, listed, prompts, some_of, text_of, text_or_all};
 use crate::analysis::{ComparisonReport, ModelReport, PairReport, Role, Value, Verdict};
 use crate::metric::Group;
 
@@ -184,7 +184,7 @@ impl Words<'_> {
             .spoken()
             .filter_map(|m| {
                 let task = &m.tasks[m.weakest_task?];
-                Some((m, task.name.as_str(), text_of(task.figure("score"))))
+                Some((m, task.name.as_str(), text_or_all(task.figure("score"))))
             })
             .collect();
         let (_, name, _) = tasks.first()?;

@@ -473,14 +473,17 @@ pub(super) fn plain(x: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// The figure with its unit and interval. Where all units are equal the interval has no width, which would read as certainty: their number is said instead.
+/// The figure with its unit and interval.
 pub(super) fn text_of(figure: Option<&Figure>) -> String {
-    let flat = figure
-        .and_then(|f| f.value.measured())
-        .filter(|m| m.is_flat());
-    match flat {
+    measured(figure).map_or_else(|| "–".to_owned(), |shown| shown.text())
+}
+
+/// As [`text_of`]; where all units are equal the interval has no width, which would read as certainty, so their number is said instead.
+pub(super) fn text_or_all(figure: Option<&Figure>) -> String {
+    let flat = figure.and_then(|f| f.value.measured());
+    match flat.filter(|m| m.is_flat()) {
         Some(m) => format!("{} on all {}", point_of(figure), prompts(m.n as u64)),
-        None => measured(figure).map_or_else(|| "–".to_owned(), |shown| shown.text()),
+        None => text_of(figure),
     }
 }
 
