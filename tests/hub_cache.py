@@ -98,7 +98,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
             return self.part(data, {"x-repo-commit": COMMIT, "etag": f'"{etag}"'})
         self.answer(302, {
             "x-repo-commit": COMMIT, "x-linked-etag": f'"{hashlib.sha256(data).hexdigest()}"', "x-linked-size": str(len(data)),
-            "etag": '"0123456789abcdef0123456789abcdef01234567"', "location": f"{ENDPOINT}/storage/{repo}/{name}",
+            "etag": '"0123456789abcdef0123456789abcdef01234567"', "location": f"{STORAGE}/storage/{repo}/{name}",
         })
 
     def part(self, data, headers):
@@ -159,8 +159,10 @@ def main(program):
         for revision in repo.revisions:
             hub.scan_cache_dir().delete_revisions(revision.commit_hash).execute()
             break
-    for repo in REPOS:
-        hub.snapshot_download(repo)
+    # File by file: how versions of the package list a repository differs, how they fetch a file does not.
+    for repo, files in REPOS.items():
+        for name in files:
+            hub.hf_hub_download(repo, name)
     (folder / "models.lock").unlink()
     before = Hub.requests
     rows = evalh(program, folder, folder / "cache-2", "models", "verify", "gguf", "tensors", "--json", offline=True)
@@ -173,9 +175,11 @@ def main(program):
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    ENDPOINT = f"http://127.0.0.1:{server.server_port}"
+    # The hub, and the host it redirects large files to: redirects to the hub itself would be followed for facts about a file.
+    servers = [http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub) for _ in range(2)]
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    ENDPOINT, STORAGE = (f"http://127.0.0.1:{server.server_port}" for server in servers)
     home = tempfile.mkdtemp(prefix="hub-cache-")
     # Read by huggingface_hub when it is imported.
     os.environ.update(HF_ENDPOINT=ENDPOINT, HF_HOME=home, HF_HUB_CACHE=f"{home}/hub", HF_HUB_DISABLE_XET="1", HF_HUB_DISABLE_TELEMETRY="1")
