@@ -135,7 +135,7 @@ impl<'r> Rounds<'r, '_> {
                 evidence,
                 verdict,
                 loads: loads.0 - before.0,
-                load: loads.1 - before.1,
+                load: loads.1.saturating_sub(before.1),
             };
             self.recorder.emit(RunEventKind::LookTaken { look })?;
             if verdict != LookVerdict::Open {
