@@ -455,7 +455,7 @@ mod tests {
         ⁵ fully loaded: no sample has a generation
 
         Good enough?   m-1b scores 0.0 [0.0, 0.0] of 10 and passes 0 % [0, 49] of its samples (4 prompts).
-                       Weakest task: task-a, 0.0 [0.0, 0.0].
+                       Weakest task: task-a, 0.0 on all 2 prompts.
         Fast enough?   m-1b: no times, no sample has a generation.
                        First token within 2 s: at least 0 % (0 of 4 requests).
         Does it fit?   Not known: no memory was measured and there was no estimate.

@@ -681,7 +681,7 @@ fn databases() {
         ),
         (
             "newer",
-            "`[DIR]/work/newer.sqlite` has schema version 99, but this evalh knows versions up to 1\n\nhint: update evalh, or name another file with `--db PATH`\n".to_owned(),
+            "`[DIR]/work/newer.sqlite` has schema version 99, but this evalh knows versions up to 2\n\nhint: update evalh, or name another file with `--db PATH`\n".to_owned(),
         ),
     ] {
         let path = format!("{name}.sqlite");

@@ -176,19 +176,15 @@ impl Weights {
         let info = &rows.info;
         let shape = (rows.count, info.columns());
         let bytes = rows.bytes(&self.file);
-        match candle_type(info.ty) {
-            Some(ty) => {
-                let bytes = Cow::Borrowed(bytes);
-                let storage = QStorage::from_data(bytes, &self.device, ty)?;
-                QMatMul::from_qtensor(QTensor::new(storage, shape)?)
-            }
-            None => {
-                let mut values = vec![0.0; shape.0 * shape.1];
-                dequant::expand(info.ty, bytes, &mut values);
-                let tensor = Tensor::from_vec(values, shape, &self.device)?;
-                Ok(QMatMul::Tensor(tensor))
-            }
+        if let Some(ty) = candle_type(info.ty) {
+            let bytes = Cow::Borrowed(bytes);
+            let storage = QStorage::from_data(bytes, &self.device, ty)?;
+            return QMatMul::from_qtensor(QTensor::new(storage, shape)?);
         }
+        let mut values = vec![0.0; shape.0 * shape.1];
+        dequant::expand(info.ty, bytes, &mut values);
+        let tensor = Tensor::from_vec(values, shape, &self.device)?;
+        Ok(QMatMul::Tensor(tensor))
     }
 }
 
