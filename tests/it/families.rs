@@ -117,7 +117,8 @@ fn gguf_files(folder: &Path, expected: &Value) -> Vec<(PathBuf, Value)> {
     };
     files
         .iter()
-        .filter(|(name, _)| name.ends_with(".gguf") && !name.contains(UNKNOWN_TYPE))
+        .filter(|(name, _)| Path::new(name).extension().is_some_and(|e| e == "gguf"))
+        .filter(|(name, _)| !name.contains(UNKNOWN_TYPE))
         .map(|(name, value)| (folder.join(name), of(value)))
         .collect()
 }
