@@ -86,26 +86,29 @@ pub(super) fn ratio_of_sums(sums: &Sums, level: f64) -> Value {
 
 /// A quantile of all observations.
 pub(super) fn quantile(clusters: &[Vec<f64>], q: f64, level: f64) -> Value {
-    let all = pooled(clusters);
+    let mut all = pooled(clusters);
     if !replicated(clusters) {
         return Value::from_stats(order::quantile_interval(&all, q, level), all.len());
     }
+    all.sort_by(f64::total_cmp);
     match woodruff(clusters, &all, q, level) {
         Ok(measured) => Value::Measured(measured),
         Err(reason) => Value::from_stats(Err(reason), all.len()),
     }
 }
 
-/// Woodruff's interval. A side is given only when the effective number of observations could bound the quantile at all.
+/// Woodruff's interval; `all` is sorted. A side is given only when the effective number of observations could bound the quantile at all.
 fn woodruff(
     clusters: &[Vec<f64>],
     all: &[f64],
     q: f64,
     level: f64,
 ) -> Result<Measured, NotEstimable> {
-    let at =
-        |p: f64| desc::quantile(all, p, QuantileType::Type7).ok_or(NotEstimable::NoObservations);
-    let point = at(q)?;
+    if all.is_empty() {
+        return Err(NotEstimable::NoObservations);
+    }
+    let at = |p: f64| desc::quantile_sorted(all, p, QuantileType::Type7);
+    let point = at(q);
     let mut measured = Measured {
         point,
         interval: None,
@@ -128,10 +131,8 @@ fn woodruff(
     let effective = cluster::effective_observations(&below)?;
     let (low, high) = (q - (share.point - low), q + (high - share.point));
     let reachable = |tail: f64| effective * tail.ln() <= ((1.0 - level) / 2.0).ln();
-    let lower = reachable(1.0 - q)
-        .then(|| at(low.clamp(0.0, 1.0)))
-        .transpose()?;
-    let upper = reachable(q).then(|| at(high.clamp(0.0, 1.0))).transpose()?;
+    let lower = reachable(1.0 - q).then(|| at(low.clamp(0.0, 1.0)));
+    let upper = reachable(q).then(|| at(high.clamp(0.0, 1.0)));
     measured.missing = missing(lower, upper, q, level, effective)?;
     if lower.is_some() || upper.is_some() {
         measured.interval = Some(Interval {

@@ -8,7 +8,7 @@ use crate::cost::PriceCard;
 use crate::error::EvalhError;
 use crate::host;
 use crate::hub::{HfEnv, Hub, HubSettings, Progress, Silent};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::units::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -152,7 +152,18 @@ impl Session {
 
     /// The database, for reading.
     pub(super) fn open_store(&self, asked: &Setting<Option<PathBuf>>) -> Result<Store, EvalhError> {
-        Ok(Store::open_read_only(&self.db_path(asked))?)
+        let path = self.db_path(asked);
+        match Store::open_read_only(&path) {
+            // Stored runs stay readable after an update: where that is allowed, the database is raised to the newer schema first.
+            Err(StoreError::Older { .. }) => {
+                let store = Store::open(&path)?;
+                for notice in store.notices() {
+                    self.console.note(&notice.to_string());
+                }
+                Ok(store)
+            }
+            other => Ok(other?),
+        }
     }
 
     /// Progress of downloads on the console; Ctrl-C ends one cleanly.

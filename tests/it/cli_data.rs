@@ -427,3 +427,20 @@ fn no_escape_code_reaches_a_terminal() {
     assert!(stored.starts_with("\u{1b}[31mred"));
     let _: Value = context.ok(&["runs", "show", "--json"]).json();
 }
+
+#[test]
+fn runs_of_an_earlier_schema_stay_readable() {
+    let context = TestContext::shop(ANSWERS);
+    let before = context.ok(&run_with(&["--json"])).json();
+    context
+        .db()
+        .execute_batch("DROP TABLE look; PRAGMA user_version = 1")
+        .unwrap();
+    let after = context.ok(&["report", "--json"]).json();
+    assert_eq!(after["models"], before["models"]);
+    let version: i64 = context
+        .db()
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(version, 2);
+}

@@ -7,12 +7,11 @@ use crate::engine::EngineError;
 use crate::engine::kernels::elementwise::{Activation, RopeStyle};
 
 /// Every architecture with a description, by its name in a GGUF file.
-pub(super) const ALL: [(&str, Family); 11] = [
+pub(super) const ALL: [(&str, Family); 10] = [
     ("llama", llama),
     ("qwen2", qwen2),
     ("qwen3", qwen3),
     ("qwen3moe", qwen3_moe),
-    ("gemma", gemma),
     ("gemma2", gemma2),
     ("gemma3", gemma3),
     ("phi3", phi3),
@@ -74,7 +73,7 @@ fn qwen3_moe(keys: &Keys<'_>) -> Result<Blueprint, EngineError> {
     })
 }
 
-/// Gemma: scaled embeddings and a gate of GELU.
+/// What the Gemmas share: scaled embeddings and a gate of GELU.
 fn gemma(keys: &Keys<'_>) -> Result<Blueprint, EngineError> {
     let base = keys.base()?;
     Ok(Blueprint {
