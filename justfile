@@ -19,10 +19,10 @@ lint:
 quick:
     cargo test --no-default-features
 
-# All tests; FOLDER holds the two test models as NAME.gguf
+# Tests with the real models; FOLDER holds the two test models as NAME.gguf
 [group('test')]
 test-models FOLDER:
-    EVALH_TEST_MODELS={{ FOLDER }} EVALH_REQUIRE_MODELS=1 cargo test
+    EVALH_TEST_MODELS={{ FOLDER }} EVALH_REQUIRE_MODELS=1 cargo test --release --test it -- real_ hostile families
 
 # Type-check the Metal build
 [group('check')]
