@@ -22,7 +22,7 @@ quick:
 # Tests with the real models; FOLDER holds the two test models as NAME.gguf
 [group('test')]
 test-models FOLDER:
-    EVALH_TEST_MODELS={{ FOLDER }} EVALH_REQUIRE_MODELS=1 cargo test --release --test it -- real_ hostile families
+    EVALH_TEST_MODELS={{ FOLDER }} EVALH_REQUIRE_MODELS=1 cargo test --release --test it -- real_ hostile:: families::
 
 # Type-check the Metal build
 [group('check')]

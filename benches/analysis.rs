@@ -130,21 +130,10 @@ fn sample(model: u32, sample: u32) -> SampleRecord {
 fn model(position: u32) -> ModelRecord {
     ModelRecord {
         planned: PlannedModelRecord {
-            id: id(position),
-            name: name(position),
             position,
-            source: None,
-            weights_sha256: None,
             file_bytes: Some(Bytes(2_000_000_000)),
-            architecture: None,
-            quantization: None,
-            parameters: None,
-            context: None,
-            tokenizer_digest: None,
-            template_digest: None,
             eos_ids: vec![2],
-            license: None,
-            estimate: None,
+            ..PlannedModelRecord::new(id(position), &name(position))
         },
         status: ModelStatus::Finished,
         loaded: None,

@@ -227,21 +227,9 @@ fn digest(name: &str) -> Digest {
 
 fn planned(name: &str, position: u32, weights: u64) -> PlannedModelRecord {
     PlannedModelRecord {
-        id: digest(name),
-        name: name.to_owned(),
         position,
-        source: None,
-        weights_sha256: None,
-        file_bytes: None,
-        architecture: None,
-        quantization: None,
-        parameters: None,
-        context: None,
-        tokenizer_digest: None,
-        template_digest: None,
-        eos_ids: Vec::new(),
-        license: None,
         estimate: Some(estimate(weights)),
+        ..PlannedModelRecord::new(digest(name), name)
     }
 }
 

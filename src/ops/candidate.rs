@@ -236,21 +236,14 @@ pub(super) fn unseen_record(entry: &ModelEntry) -> PlannedModelRecord {
         .clone()
         .unwrap_or_else(|| Digest::of(entry.name.as_bytes()));
     PlannedModelRecord {
-        id: Digest::of_parts([b"unseen".as_slice(), declared.as_str().as_bytes()]),
-        name: entry.name.clone(),
-        position: 0,
-        source: None,
         weights_sha256: entry.sha256.clone(),
-        file_bytes: None,
-        architecture: None,
-        quantization: None,
         parameters: entry.parameters,
         context: entry.context,
-        tokenizer_digest: None,
-        template_digest: None,
-        eos_ids: Vec::new(),
         license: entry.license.clone(),
-        estimate: None,
+        ..PlannedModelRecord::new(
+            Digest::of_parts([b"unseen".as_slice(), declared.as_str().as_bytes()]),
+            &entry.name,
+        )
     }
 }
 

@@ -65,21 +65,9 @@ fn candidate(n: u64, name: &str, total: Option<u64>) -> Candidate {
     });
     Candidate {
         record: PlannedModelRecord {
-            id: id(n),
-            name: name.to_owned(),
             position: 99,
-            source: None,
-            weights_sha256: None,
-            file_bytes: None,
-            architecture: None,
-            quantization: None,
-            parameters: None,
-            context: None,
-            tokenizer_digest: None,
-            template_digest: None,
-            eos_ids: Vec::new(),
-            license: None,
             estimate,
+            ..PlannedModelRecord::new(id(n), name)
         },
         skip: None,
     }

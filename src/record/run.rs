@@ -148,6 +148,29 @@ pub struct PlannedModelRecord {
     pub estimate: Option<MemoryEstimate>,
 }
 
+impl PlannedModelRecord {
+    /// A model of which nothing but its identity and its name is known.
+    pub fn new(id: Digest, name: &str) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            position: 0,
+            source: None,
+            weights_sha256: None,
+            file_bytes: None,
+            architecture: None,
+            quantization: None,
+            parameters: None,
+            context: None,
+            tokenizer_digest: None,
+            template_digest: None,
+            eos_ids: Vec::new(),
+            license: None,
+            estimate: None,
+        }
+    }
+}
+
 /// What was learned by loading a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadedModel {

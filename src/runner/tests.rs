@@ -80,23 +80,7 @@ pub(super) fn suite() -> Suite {
 
 pub(super) fn candidate(name: &str) -> Candidate {
     Candidate {
-        record: PlannedModelRecord {
-            id: Digest::of(name.as_bytes()),
-            name: name.to_owned(),
-            position: 0,
-            source: None,
-            weights_sha256: None,
-            file_bytes: None,
-            architecture: None,
-            quantization: None,
-            parameters: None,
-            context: None,
-            tokenizer_digest: None,
-            template_digest: None,
-            eos_ids: Vec::new(),
-            license: None,
-            estimate: None,
-        },
+        record: PlannedModelRecord::new(Digest::of(name.as_bytes()), name),
         skip: None,
     }
 }

@@ -70,20 +70,13 @@ pub(super) fn header(millis: u64) -> RunHeader {
 
 pub(super) fn model(position: u32) -> PlannedModelRecord {
     PlannedModelRecord {
-        id: digest(100 + u64::from(position)),
-        name: format!("model-{position}"),
         position,
-        source: None,
         weights_sha256: Some(digest(7)),
         file_bytes: Some(Bytes(98_362_432)),
         architecture: Some("llama".to_owned()),
         quantization: Some("Q4_1".to_owned()),
-        parameters: None,
         context: Some(2048),
-        tokenizer_digest: None,
-        template_digest: None,
         eos_ids: vec![2, 0],
-        license: None,
         estimate: Some(MemoryEstimate {
             weights: Bytes(1),
             kv_cache: Bytes(2),
@@ -91,6 +84,10 @@ pub(super) fn model(position: u32) -> PlannedModelRecord {
             overhead: Bytes(4),
             context: 512,
         }),
+        ..PlannedModelRecord::new(
+            digest(100 + u64::from(position)),
+            &format!("model-{position}"),
+        )
     }
 }
 
