@@ -10,6 +10,7 @@ use crate::host;
 use crate::hub::{HfEnv, Hub, HubSettings, Progress, Silent};
 use crate::store::{Store, StoreError};
 use crate::units::Bytes;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -83,7 +84,11 @@ impl Session {
         };
         let folder = path.parent().unwrap_or(&self.folder);
         std::fs::create_dir_all(folder).map_err(fail)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
+        // A temporary file is private; what is written here is the user's, as the system's mask has it.
+        let mut file = tempfile::Builder::new()
+            .permissions(std::fs::Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .map_err(fail)?;
         std::io::Write::write_all(&mut file, bytes).map_err(fail)?;
         file.persist(&path).map_err(|e| fail(e.error))?;
         Ok(())

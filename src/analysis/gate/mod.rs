@@ -226,6 +226,9 @@ fn cautions(input: &GateInput<'_>, options: GateOptions, joined: Joined) -> Vec<
     {
         out.push(Caution::SameRun);
     }
+    if baseline.sequential || candidate.sequential {
+        out.push(Caution::StoppedWhenResolved);
+    }
     out
 }
 

@@ -300,6 +300,8 @@ pub enum Caution {
     },
     /// Both sides are the same model of the same run.
     SameRun,
+    /// A side is a run that ended when its models were told apart, so that its number of prompts depends on what was seen.
+    StoppedWhenResolved,
     /// The baseline has fewer values than prompts, so that some prompts could not be compared.
     Uncompared {
         /// The metric.
@@ -319,6 +321,7 @@ impl Caution {
             Self::FewPrompts { .. } => "few_prompts",
             Self::MarginChanged { .. } => "margin_changed",
             Self::SameRun => "same_run",
+            Self::StoppedWhenResolved => "stopped_when_resolved",
             Self::Uncompared { .. } => "uncompared_prompts",
         }
     }
@@ -372,6 +375,9 @@ impl fmt::Display for Caution {
                 margin(run)
             ),
             Self::SameRun => f.write_str("both sides are the same model of the same run"),
+            Self::StoppedWhenResolved => f.write_str(
+                "a side is a run that ended when its models were told apart; the intervals of a gate assume a fixed number of prompts",
+            ),
             Self::Uncompared { metric, prompts } => write!(
                 f,
                 "{metric}: {} without a value in the baseline, or with an answer too short for one, not compared",
@@ -575,6 +581,11 @@ mod tests {
                 Caution::SameRun,
                 "same_run",
                 "both sides are the same model of the same run",
+            ),
+            (
+                Caution::StoppedWhenResolved,
+                "stopped_when_resolved",
+                "a side is a run that ended when its models were told apart; the intervals of a gate assume a fixed number of prompts",
             ),
             (
                 Caution::Uncompared {
