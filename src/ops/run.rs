@@ -196,7 +196,6 @@ fn execute(
         timeout: request.timeout.value,
         max_consecutive_failures: Some(MAX_CONSECUTIVE_FAILURES),
         max_restarts: MAX_RESTARTS,
-        max_failure_share: None,
     };
     let hosting = if request.in_process.value {
         Hosting::InProcess

@@ -64,7 +64,7 @@ pub fn run(
     }
     let models = job.plan.models.len() as u64 - u64::from(progress.skipped);
     let planned = job.plan.samples_per_model() * models;
-    end(&progress, planned, &mut recorder, control)
+    end(&progress, planned, &mut recorder)
 }
 
 /// Announces the run; what an interrupted one already has is not asked again.
@@ -105,7 +105,6 @@ pub(super) fn end(
     progress: &Progress,
     planned: u64,
     recorder: &mut Recorder<'_>,
-    control: &Control,
 ) -> Result<RunOutcome, RunnerError> {
     let counts = RunCounts {
         planned,
@@ -115,11 +114,9 @@ pub(super) fn end(
     };
     let status = progress.status();
     recorder.emit(RunEventKind::RunFinished { status, counts })?;
-    let share = |limit| counts.failed as f64 > limit * counts.recorded as f64;
     Ok(RunOutcome {
         status,
         counts,
-        too_many_failures: control.max_failure_share.is_some_and(share),
         not_loaded: progress.not_loaded,
     })
 }

@@ -91,8 +91,6 @@ pub struct Control {
     pub max_consecutive_failures: Option<u32>,
     /// How often a model whose engine died is loaded again for its outstanding samples.
     pub max_restarts: u32,
-    /// Share of failed samples, 0 to 1, above which [`RunOutcome::too_many_failures`] is set.
-    pub max_failure_share: Option<f64>,
 }
 
 /// How a run ended.
@@ -102,8 +100,6 @@ pub struct RunOutcome {
     pub status: RunStatus,
     /// Numbers, as in the last event.
     pub counts: RunCounts,
-    /// More samples failed than allowed.
-    pub too_many_failures: bool,
     /// Models that were begun and could not be loaded. Those left out by the plan are not among them.
     pub not_loaded: u32,
 }

@@ -98,7 +98,7 @@ pub fn run_until_resolved(
         progress.add(fate);
     }
     let planned = asked as u64 * job.plan.models.len() as u64;
-    end(&progress, planned, &mut rounds.recorder, control)
+    end(&progress, planned, &mut rounds.recorder)
 }
 
 impl<'r> Rounds<'r, '_> {

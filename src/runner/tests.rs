@@ -536,7 +536,6 @@ fn the_breaker_stops_a_model_and_not_the_run() {
     let mut store = Store::in_memory().unwrap();
     let control = Control {
         max_consecutive_failures: Some(2),
-        max_failure_share: Some(0.2),
         ..Control::default()
     };
     let mut loader = mocks();
@@ -556,10 +555,7 @@ fn the_breaker_stops_a_model_and_not_the_run() {
         |_| {},
     );
     let outcome = session.result.unwrap();
-    assert_eq!(
-        (outcome.status, outcome.too_many_failures),
-        (RunStatus::Failed, true)
-    );
+    assert_eq!(outcome.status, RunStatus::Failed);
     let run = load(&store);
     let order: Vec<_> = run
         .samples
