@@ -63,14 +63,20 @@ pub(super) fn values(
             level,
         )
     };
-    let passed = data
-        .prompts
-        .sums(|s| Some((spent(s) * loaded * TASKS, passes(s)?)));
+    let passed = data.prompts.sums(|s| {
+        let spent = seconds(s.generation.as_ref()?);
+        Some((spent * loaded * TASKS, passes(s)?))
+    });
+    let a_pass = if data.generations().count() < data.samples.len() {
+        Absence::NotMeasured("the time spent on a failed sample is not known").into()
+    } else {
+        estimate::ratio_of_sums(&passed, level)
+    };
     let values = [
         a_task(machine.energy_j(1.0)),
         a_task(electricity * TASKS),
         a_task(loaded * TASKS),
-        estimate::ratio_of_sums(&passed, level),
+        a_pass,
         a_million(electricity),
         a_million(loaded),
         Value::single(machine.hardware_usd_per_busy_hour(), "computed", 1),
@@ -81,11 +87,6 @@ pub(super) fn values(
 
 fn seconds(generation: &Generation) -> f64 {
     metric::e2e_ms(generation) / 1e3
-}
-
-/// Seconds spent on a sample; a failed one has no known time and adds none.
-fn spent(sample: &SampleRecord) -> f64 {
-    sample.generation.as_ref().map_or(0.0, seconds)
 }
 
 fn passes(sample: &SampleRecord) -> Option<f64> {

@@ -159,7 +159,7 @@ pub struct Omnibus {
     /// Id of the method.
     pub method: &'static str,
     /// Statistic, degrees of freedom and p-value, or why there is none.
-    pub test: Result<(f64, f64, f64), NotEstimable>,
+    pub test: Result<(Option<f64>, Option<f64>, f64), NotEstimable>,
 }
 
 /// One sample, for formats that list them.

@@ -379,7 +379,7 @@ fn finish(raw: Vec<RawPair>, primary: &'static Metric, level: f64) -> Vec<PairRe
                 let slot = role as usize;
                 let adjusted = &adjusted[slot].1;
                 let test = c.test.clone().map(|t| {
-                    let p_adjusted = adjusted.get(next[slot]).copied().unwrap_or(t.p_value);
+                    let p_adjusted = adjusted.get(next[slot]).copied().unwrap_or(1.0);
                     next[slot] += 1;
                     test_report(&t, p_adjusted, role, adjusted.len())
                 });
@@ -413,8 +413,8 @@ fn adjustment(role: Role) -> Method {
 }
 
 fn adjust(p: &[f64], role: Role) -> Vec<f64> {
-    // Empty families have nothing to correct; p-values of `stats` lie in 0 to 1.
-    multi::adjust(p, adjustment(role)).unwrap_or_default()
+    // Empty families have nothing to correct. Where a correction cannot be made nothing is told apart.
+    multi::adjust(p, adjustment(role)).unwrap_or_else(|_| vec![1.0; p.len()])
 }
 
 fn test_report(test: &Test, p_adjusted: f64, role: Role, family: usize) -> TestReport {

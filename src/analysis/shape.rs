@@ -91,7 +91,7 @@ pub(super) fn omnibus(observed: &[Observed], primary: &'static Metric) -> Option
         models: observed.len(),
         prompts: rows.len(),
         method: Method::Friedman.id(),
-        test: test.map(|t| (t.statistic.unwrap_or(0.0), t.df.unwrap_or(0.0), t.p_value)),
+        test: test.map(|t| (t.statistic, t.df, t.p_value)),
     })
 }
 
@@ -117,6 +117,7 @@ mod tests {
         let r = report(&[("a", by(0.0)), ("b", by(0.1)), ("c", by(0.2))], 1);
         let omnibus = r.omnibus.unwrap();
         let (chi2, df, p) = omnibus.test.unwrap();
+        let (chi2, df) = (chi2.unwrap(), df.unwrap());
         assert!((chi2 - 12.0).abs() < 1e-9 && df == 2.0, "{chi2} {df}");
         assert!((p - (-6.0_f64).exp()).abs() < 1e-9, "{p}");
         assert_eq!(

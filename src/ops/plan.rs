@@ -1,6 +1,7 @@
 //! `evalh plan`: what a run would do, without running it.
 
 use super::Session;
+use super::load::in_full;
 use super::prepare::{Fetch, Prepared, prepare};
 use super::table::{Align, Table};
 use crate::analysis::{self, Planned, Resolution, SpreadSource, Spreads};
@@ -8,7 +9,7 @@ use crate::cli::PlanRequest;
 use crate::error::{EvalhError, ExitCode};
 use crate::plan::PlannedModel;
 use crate::record::{Digest, RunRecord, SkipReason};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -61,8 +62,16 @@ struct Known {
     spreads: Spreads,
 }
 
+/// Says that earlier runs are missing from a plan.
+fn unread(session: &Session, error: &StoreError) {
+    let why = in_full(error);
+    session
+        .console
+        .warning(&format!("the plan is made without earlier runs: {why}"));
+}
+
 impl Known {
-    /// One run after the other, newest first. A database that cannot be read tells nothing: a plan is made without one.
+    /// One run after the other, newest first. A plan is made without a database too; one that is there and cannot be read is told.
     fn of(
         session: &Session,
         request: &PlanRequest,
@@ -70,13 +79,23 @@ impl Known {
         prompts: &BTreeSet<Digest>,
     ) -> Self {
         let mut known = Self::default();
-        let Ok(store) = Store::open_read_only(&session.db_path(&request.selection.db)) else {
-            return known;
+        let opened = Store::open_read_only(&session.db_path(&request.selection.db));
+        let listed = opened.and_then(|store| Ok((store.list_runs()?, store)));
+        let (runs, store) = match listed {
+            Ok((runs, store)) => (runs, store),
+            Err(StoreError::Missing { .. }) => return known,
+            Err(error) => {
+                unread(session, &error);
+                return known;
+            }
         };
-        let runs = store.list_runs().unwrap_or_default();
         for summary in runs.iter().filter(|r| r.recorded > 0) {
-            let Ok(run) = store.load_run(&summary.id) else {
-                continue;
+            let run = match store.load_run(&summary.id) {
+                Ok(run) => run,
+                Err(error) => {
+                    unread(session, &error);
+                    continue;
+                }
             };
             known.add_speeds(&run);
             if summary.suite == suite {

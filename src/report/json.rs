@@ -380,7 +380,7 @@ fn replication(r: Replication) -> Json {
 
 fn omnibus(o: &Omnibus) -> Json {
     let (statistic, df, p) = match &o.test {
-        Ok((statistic, df, p)) => (Some(statistic), Some(df), Some(p)),
+        Ok((statistic, df, p)) => (*statistic, *df, Some(*p)),
         Err(_) => (None, None, None),
     };
     json!({
