@@ -5,7 +5,7 @@
 //! left out: they occur in no prompt of this program.
 
 use super::TokenizerError;
-use super::vocabulary::{TokenKind, Vocabulary};
+use super::vocabulary::Vocabulary;
 use crate::modelfile::GgufHeader;
 use std::collections::BTreeSet;
 
@@ -51,28 +51,34 @@ const EXCEPTIONS: &[(&str, &[&str])] = &[
     ("</s>", &["<|tool_response>"]),
 ];
 
-/// The ids in ascending order.
-pub(super) fn ending_ids(
+/// The ids that a GGUF file declares, in the order of the keys.
+pub(super) fn declared_ids(
     header: &GgufHeader,
     vocabulary: &Vocabulary<'_>,
 ) -> Result<Vec<u32>, TokenizerError> {
-    let mut ids: BTreeSet<u32> = ENDINGS
+    let ids = DECLARED
         .iter()
-        .filter_map(|text| vocabulary.id(text))
-        .collect();
-    let html_or_end = vocabulary.id(ENDING_IF_CONTROL);
-    ids.extend(html_or_end.filter(|&id| vocabulary.kind(id) == TokenKind::Control));
-    for key in DECLARED {
-        ids.extend(vocabulary.declared_id(header, key)?);
-    }
-    let ends = |text: &&str| vocabulary.id(text).is_some_and(|id| ids.contains(&id));
+        .map(|key| vocabulary.declared_id(header, key));
+    ids.filter_map(Result::transpose).collect()
+}
+
+/// The ids in ascending order: `declared` and those of known texts. `id` finds a text, `is_control` knows the kind of an id.
+pub(super) fn ending_ids(
+    declared: Vec<u32>,
+    id: impl Fn(&str) -> Option<u32>,
+    is_control: impl Fn(u32) -> bool,
+) -> Vec<u32> {
+    let mut ids: BTreeSet<u32> = ENDINGS.iter().filter_map(|text| id(text)).collect();
+    ids.extend(id(ENDING_IF_CONTROL).filter(|&id| is_control(id)));
+    ids.extend(declared);
+    let ends = |text: &&str| id(text).is_some_and(|id| ids.contains(&id));
     let excepted: Vec<u32> = EXCEPTIONS
         .iter()
         .filter(|(_, others)| others.iter().all(&ends))
-        .filter_map(|(text, _)| vocabulary.id(text))
+        .filter_map(|(text, _)| id(text))
         .collect();
     ids.retain(|id| !excepted.contains(id));
-    Ok(ids.into_iter().collect())
+    ids.into_iter().collect()
 }
 
 /// True for texts that end a generation whatever type a converter gave them; such a token is control.

@@ -170,6 +170,86 @@ pub enum TokenizerError {
         /// Allowed.
         limit: usize,
     },
+    /// A `tokenizer.json` whose ids would be drawn at random.
+    #[error(
+        "`model.dropout` in `tokenizer.json` is {dropout}, so the same text would have other ids each time"
+    )]
+    Dropout {
+        /// The value in the file.
+        dropout: f64,
+    },
+    /// An added token with another id than the vocabulary gives it.
+    #[error(
+        "the added token `{content}` has the id {id} in `tokenizer.json`, but {} by its place in the vocabulary",
+        found.map_or_else(|| "none".to_owned(), |id| id.to_string())
+    )]
+    AddedId {
+        /// Its text.
+        content: String,
+        /// The id in the file.
+        id: u32,
+        /// The id it gets.
+        found: Option<u32>,
+    },
+    /// A decoder that cannot tell the bytes of one token.
+    #[error(
+        "the decoder `{found}` of `tokenizer.json` is not supported: the text of a token would depend on its neighbours"
+    )]
+    Decoder {
+        /// The beginning of its definition.
+        found: String,
+    },
+    /// A file beside `tokenizer.json` longer than any real one.
+    #[error("`{file}` has {bytes} bytes, above the limit of {limit} bytes")]
+    SettingsTooLong {
+        /// Its name.
+        file: &'static str,
+        /// Its length.
+        bytes: usize,
+        /// Allowed.
+        limit: usize,
+    },
+    /// A file beside `tokenizer.json` that cannot be read.
+    #[error("`{file}` cannot be read: {message}")]
+    SettingsUnreadable {
+        /// Its name.
+        file: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A value of another type than its key has.
+    #[error("`{key}` in `{file}` is {found} instead of {expected}")]
+    Setting {
+        /// The file's name.
+        file: &'static str,
+        /// The key, with dots between levels.
+        key: String,
+        /// What it could be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// An id outside the vocabulary in a file beside it.
+    #[error("`{key}` in `{file}` is {id} but the vocabulary has {tokens} tokens")]
+    SettingId {
+        /// The file's name.
+        file: &'static str,
+        /// The key, with dots between levels.
+        key: &'static str,
+        /// The id in the file.
+        id: u64,
+        /// Number of tokens.
+        tokens: usize,
+    },
+    /// Several templates, of which none is for an ordinary conversation.
+    #[error(
+        "the model has chat templates named {} but none named `default`",
+        quoted(&known.iter().map(String::as_str).collect::<Vec<_>>())
+    )]
+    TemplateDefault {
+        /// Their names.
+        known: Vec<String>,
+    },
     /// A text longer than any context window.
     #[error("the text has {bytes} bytes, above the limit of {limit} bytes")]
     TextTooLong {
@@ -245,6 +325,10 @@ impl TokenizerError {
             ),
             Self::PreMissing { .. } => Some(
                 "convert the model again with a current converter: it writes `tokenizer.ggml.pre`"
+                    .to_owned(),
+            ),
+            Self::TemplateDefault { .. } => Some(
+                "name a template file with `chat_template` in the model's entry of `models.toml`"
                     .to_owned(),
             ),
             Self::TemplateRefused { .. } => Some(

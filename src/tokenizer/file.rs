@@ -6,17 +6,41 @@
 
 use super::TokenizerError;
 use super::guard::guarded;
+use super::model::MAX_TEXT_BYTES;
 use tokenizers::Tokenizer;
 
 /// Twice the largest file known.
 const MAX_FILE_BYTES: usize = 64 << 20;
 /// Four times the largest vocabulary known.
 const MAX_IDS: u64 = 1 << 20;
-const MAX_TEXT_BYTES: usize = 64 << 20;
 
 /// A tokenizer read from a `tokenizer.json`.
 pub struct TokenizerFile {
     tokenizer: Tokenizer,
+    /// One more than the largest id.
+    rows: u32,
+    unknown: Option<u32>,
+}
+
+/// Parts of the file that the crate reads and does not tell.
+#[derive(serde::Deserialize)]
+struct Sketch {
+    #[serde(default)]
+    added_tokens: Vec<SketchToken>,
+    model: SketchModel,
+}
+
+#[derive(serde::Deserialize)]
+struct SketchToken {
+    id: u32,
+    content: String,
+}
+
+#[derive(serde::Deserialize)]
+struct SketchModel {
+    unk_token: Option<String>,
+    unk_id: Option<u32>,
+    dropout: Option<f64>,
 }
 
 impl std::fmt::Debug for TokenizerFile {
@@ -52,7 +76,29 @@ impl TokenizerFile {
                 limit: MAX_IDS,
             });
         }
-        Ok(Self { tokenizer })
+        let sketch = guarded("read `tokenizer.json`", || {
+            Ok(serde_json::from_slice(json)?)
+        })?;
+        let unknown = consistent(&sketch, &tokenizer)?;
+        Ok(Self {
+            tokenizer,
+            rows: largest + 1,
+            unknown,
+        })
+    }
+
+    /// One more than the largest id.
+    pub(super) fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// The id of what the model does not know.
+    pub(super) fn unknown(&self) -> Option<u32> {
+        self.unknown
+    }
+
+    pub(super) fn into_tokenizer(self) -> Tokenizer {
+        self.tokenizer
     }
 
     /// Number of ids.
@@ -82,6 +128,29 @@ impl TokenizerFile {
     pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
         guarded("decode ids", || self.tokenizer.decode(ids, false))
     }
+}
+
+/// Refuses what the crate would read otherwise than it is written; the id of the unknown token.
+fn consistent(sketch: &Sketch, tokenizer: &Tokenizer) -> Result<Option<u32>, TokenizerError> {
+    if let Some(dropout) = sketch.model.dropout.filter(|&d| d != 0.0) {
+        return Err(TokenizerError::Dropout { dropout });
+    }
+    // The crate leaves empty ones out, and numbers the others itself.
+    for token in sketch.added_tokens.iter().filter(|t| !t.content.is_empty()) {
+        let found = tokenizer.token_to_id(&token.content);
+        if found != Some(token.id) {
+            return Err(TokenizerError::AddedId {
+                content: token.content.clone(),
+                id: token.id,
+                found,
+            });
+        }
+    }
+    let by_text = |text: &String| tokenizer.token_to_id(text);
+    Ok(sketch
+        .model
+        .unk_id
+        .or(sketch.model.unk_token.as_ref().and_then(by_text)))
 }
 
 #[cfg(test)]

@@ -1,68 +1,24 @@
 //! The tokenizer embedded in a GGUF file.
 //!
-//! In: header and bytes of the file. Out: a [`Codec`] whose ids are those of llama.cpp for the same file.
+//! In: header and bytes of the file. Out: a [`ModelTokenizer`] whose ids are those of llama.cpp for the same file. Knows nothing of texts.
 //!
-//! # Text of data sets never becomes a control token
-//! [`Codec::encode`] with `special` unset and [`Codec::context_and_continuation`] match user-defined tokens only. In [`Codec::prompt`] the template's own control
-//! tokens must be recognised and those written in a message must not: the messages are searched before rendering, and behind the
-//! first character of every text that is or could become a control token a mark is put, a private-use character that
-//! occurs neither in the messages nor in the template. The rendered text is cut at its control tokens, which the marks keep from matching, then
-//! the marks are removed and the text between the tokens is encoded. Messages without such texts reach the template unchanged, so that
-//! trimming and comparing in templates works as ever. A template that deletes characters inside a message could still assemble a
-//! control token out of them.
-//!
-//! # BOS
-//! `tokenizer.ggml.add_bos_token`, or the family's habit when the key is missing. A prompt whose template or text already begins with BOS gets no
-//! second one. EOS is never appended.
+//! BOS: `tokenizer.ggml.add_bos_token`, or the family's habit when the key is missing.
 
+use super::TokenizerError;
 use super::bpe::{ByteAlphabet, ByteLevelBpe};
-use super::ending::{ending_ids, is_ending_text};
+use super::ending::{declared_ids, ending_ids, is_ending_text};
+use super::model::{Algorithm, FirstSpace, ModelTokenizer};
 use super::pretokenize::profile;
-use super::special::{Fragment, SpecialTokens};
+use super::special::SpecialTokens;
 use super::spm::{SPACE, SentencePieceBpe, byte_of};
 use super::template::{ChatTemplate, Variables};
 use super::vocabulary::{TokenKind, Vocabulary};
-use super::{Codec, Prompt, TokenizerError, boundary, plain};
 use crate::clock::Timestamp;
 use crate::modelfile::GgufHeader;
-use crate::record::{Digest, Message, TokenTable};
+use crate::record::{Digest, TokenTable};
 use std::sync::Arc;
 
 const MODELS: &[&str] = &["gpt2", "llama"];
-/// Far above any context window; keeps a mistaken input from taking all memory.
-const MAX_TEXT_BYTES: usize = 64 << 20;
-/// The first private-use character that may serve as a mark; plane 15 is used by no known vocabulary.
-const FIRST_MARK: u32 = 0xF_0000;
-
-enum Algorithm {
-    Bytes(Box<ByteLevelBpe>),
-    Pieces(SentencePieceBpe),
-}
-
-/// A tokenizer with its prompt format.
-pub struct ModelTokenizer {
-    algorithm: Algorithm,
-    special: SpecialTokens,
-    /// Text after a token matched as a whole, and at the start, begins with an added space.
-    space_prefix: bool,
-    bos: Option<u32>,
-    add_bos: bool,
-    /// The first declared EOS, which stands for an empty context when there is no BOS.
-    eos: Option<u32>,
-    eos_ids: Vec<u32>,
-    table: Arc<TokenTable>,
-    template: Option<ChatTemplate>,
-    digest: Digest,
-}
-
-impl std::fmt::Debug for ModelTokenizer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ModelTokenizer")
-            .field("tokens", &self.table.len())
-            .field("digest", &self.digest)
-            .finish_non_exhaustive()
-    }
-}
 
 /// What the header says beside the vocabulary, with the defaults of the family.
 struct Rules {
@@ -102,7 +58,11 @@ impl ModelTokenizer {
         if rules.add_bos && rules.bos.is_none() {
             return Err(TokenizerError::BosMissing);
         }
-        let eos_ids = ending_ids(header, &vocabulary)?;
+        let eos_ids = ending_ids(
+            declared_ids(header, &vocabulary)?,
+            |text| vocabulary.id(text),
+            |id| vocabulary.kind(id) == TokenKind::Control,
+        );
         let digest = digest(&vocabulary, &rules, &eos_ids, &material);
         Ok(Self {
             table: Arc::new(table(&vocabulary, &algorithm)),
@@ -110,201 +70,13 @@ impl ModelTokenizer {
             template: template(header, chat_template, &vocabulary, &rules, now)?,
             algorithm,
             space_prefix: rules.space_prefix,
+            first_space: FirstSpace::Added(usize::from(rules.space_prefix)),
             bos: rules.bos,
-            add_bos: rules.add_bos,
+            begin: rules.bos.filter(|_| rules.add_bos).into_iter().collect(),
             eos: rules.eos.or_else(|| eos_ids.first().copied()),
             eos_ids,
             digest,
         })
-    }
-
-    /// True when the vocabulary begins prompts with BOS.
-    pub fn adds_bos(&self) -> bool {
-        self.add_bos
-    }
-
-    fn with_bos(&self, mut ids: Vec<u32>) -> Vec<u32> {
-        if let Some(bos) = self.bos.filter(|_| self.add_bos)
-            && ids.first() != Some(&bos)
-        {
-            ids.insert(0, bos);
-        }
-        ids
-    }
-
-    fn sink(&self) -> Sink<'_> {
-        Sink {
-            tokenizer: self,
-            ids: Vec::new(),
-            after_token: true,
-        }
-    }
-
-    /// Ids of a rendered template in which `mark` keeps texts of messages from being control tokens.
-    fn encode_rendered(&self, rendered: &str, mark: char) -> Result<Vec<u32>, TokenizerError> {
-        let mut sink = self.sink();
-        for fragment in self.special.partition(rendered, true) {
-            match fragment {
-                Fragment::Text(text) if text.contains(mark) => {
-                    let text = text.replace(mark, "");
-                    sink.all(&self.special.partition(&text, false))?;
-                }
-                other => sink.all(&[other])?,
-            }
-        }
-        Ok(sink.ids)
-    }
-
-    fn render(
-        &self,
-        template: &ChatTemplate,
-        messages: &[Message],
-    ) -> Result<Prompt, TokenizerError> {
-        let contents = messages.iter().map(|m| m.content.as_str());
-        let texts: Vec<&str> = contents.chain([template.source()]).collect();
-        let mark = free_mark(&texts);
-        let disarmed: Vec<Message> = messages
-            .iter()
-            .map(|m| Message {
-                role: m.role,
-                content: self.special.disarm(&m.content, mark),
-            })
-            .collect();
-        let rendered = template.render(&disarmed)?;
-        limited(&rendered)?;
-        Ok(Prompt {
-            ids: self.with_bos(self.encode_rendered(&rendered, mark)?),
-            text: rendered.replace(mark, ""),
-        })
-    }
-}
-
-/// A private-use character that occurs in none of `texts`.
-fn free_mark(texts: &[&str]) -> char {
-    let candidates = (FIRST_MARK..=0xF_FFFD).filter_map(char::from_u32);
-    let mut free = candidates.filter(|&mark| !texts.iter().any(|text| text.contains(mark)));
-    free.next().unwrap_or('\u{10FFFD}')
-}
-
-fn limited(text: &str) -> Result<(), TokenizerError> {
-    if text.len() <= MAX_TEXT_BYTES {
-        return Ok(());
-    }
-    Err(TokenizerError::TextTooLong {
-        bytes: text.len(),
-        limit: MAX_TEXT_BYTES,
-    })
-}
-
-impl Codec for ModelTokenizer {
-    fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizerError> {
-        limited(text)?;
-        let mut sink = self.sink();
-        sink.all(&self.special.partition(text, special))?;
-        Ok(sink.ids)
-    }
-
-    fn decode(&self, ids: &[u32]) -> String {
-        let bytes: Vec<u8> = ids
-            .iter()
-            .flat_map(|&id| self.table.piece(id))
-            .copied()
-            .collect();
-        let text = match bytes.strip_prefix(b" ") {
-            Some(rest) if self.space_prefix => rest,
-            _ => &bytes,
-        };
-        String::from_utf8_lossy(text).into_owned()
-    }
-
-    fn prompt(&self, messages: &[Message]) -> Result<Prompt, TokenizerError> {
-        if messages.is_empty() {
-            return Err(TokenizerError::NoMessages);
-        }
-        if let Some(template) = &self.template {
-            return self.render(template, messages);
-        }
-        let text = plain::render(messages);
-        let ids = self.with_bos(self.encode(&text, false)?);
-        Ok(Prompt { text, ids })
-    }
-
-    fn raw_prompt(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
-        Ok(self.with_bos(self.encode(text, true)?))
-    }
-
-    fn context_and_continuation(
-        &self,
-        context: &str,
-        continuation: &str,
-    ) -> Result<(Vec<u32>, Vec<u32>), TokenizerError> {
-        let (context, continuation) = boundary::split(self, context, continuation)?;
-        if !context.is_empty() {
-            return Ok((self.with_bos(context), continuation));
-        }
-        let stand_in = self.bos.or(self.eos).ok_or(TokenizerError::EmptyContext)?;
-        Ok((vec![stand_in], continuation))
-    }
-
-    fn bos_id(&self) -> Option<u32> {
-        self.bos
-    }
-
-    fn eos_ids(&self) -> &[u32] {
-        &self.eos_ids
-    }
-
-    fn table(&self) -> Arc<TokenTable> {
-        Arc::clone(&self.table)
-    }
-
-    fn digest(&self) -> &Digest {
-        &self.digest
-    }
-
-    fn template_digest(&self) -> Option<&Digest> {
-        self.template.as_ref().map(ChatTemplate::digest)
-    }
-}
-
-/// Collects ids and remembers whether the next text follows a token matched as a whole.
-struct Sink<'a> {
-    tokenizer: &'a ModelTokenizer,
-    ids: Vec<u32>,
-    after_token: bool,
-}
-
-impl Sink<'_> {
-    fn all(&mut self, fragments: &[Fragment<'_>]) -> Result<(), TokenizerError> {
-        for fragment in fragments {
-            match fragment {
-                Fragment::Token(id) => {
-                    self.ids.push(*id);
-                    self.after_token = true;
-                }
-                Fragment::Text(text) => self.text(text)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn text(&mut self, text: &str) -> Result<(), TokenizerError> {
-        match &self.tokenizer.algorithm {
-            Algorithm::Bytes(model) => model.encode(text, &mut self.ids)?,
-            Algorithm::Pieces(model) => {
-                let prefix = if self.tokenizer.space_prefix && self.after_token {
-                    SPACE
-                } else {
-                    ""
-                };
-                model.encode(
-                    &format!("{prefix}{}", text.replace(' ', SPACE)),
-                    &mut self.ids,
-                );
-            }
-        }
-        self.after_token = false;
-        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
-use crate::record::Role;
+use crate::record::{Message, Role};
+use crate::tokenizer::Codec as _;
 
 /// Writes GGUF headers without tensors.
 #[derive(Default)]
@@ -444,7 +445,10 @@ fn lists_and_texts_are_bounded() {
         "`tokenizer.ggml.token_type` has 1048577 entries, above the limit of 1048576"
     );
     let e = chat()
-        .encode(&"x".repeat(MAX_TEXT_BYTES + 1), false)
+        .encode(
+            &"x".repeat(crate::tokenizer::model::MAX_TEXT_BYTES + 1),
+            false,
+        )
         .unwrap_err();
     assert_eq!(
         e.to_string(),

@@ -8,16 +8,22 @@
 //! message or of a data set becomes a control token; BOS is added at most once; the files are hostile: bounded and checked
 //! before use, panics of the libraries become errors.
 
+mod added;
 mod boundary;
 mod bpe;
 mod bytes;
 mod ending;
 mod error;
 mod file;
+mod from_files;
 mod gguf;
 mod guard;
+mod model;
+mod pieces;
+mod pipeline;
 mod plain;
 mod pretokenize;
+mod settings;
 mod special;
 mod spm;
 mod template;
@@ -26,8 +32,9 @@ mod vocabulary;
 pub use bytes::ByteCodec;
 pub use error::TokenizerError;
 pub use file::TokenizerFile;
-pub use gguf::ModelTokenizer;
+pub use from_files::TokenizerFiles;
 pub use guard::is_guarded;
+pub use model::ModelTokenizer;
 pub use template::{ChatTemplate, Variables};
 
 use crate::record::{Digest, Message, TokenTable};

@@ -5,6 +5,44 @@
 
 use std::collections::HashMap;
 
+/// Where in a text control tokens count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Control<'m> {
+    /// Nowhere: the text is data.
+    Nowhere,
+    /// Everywhere.
+    Everywhere,
+    /// Everywhere but across these places, byte offsets in ascending order: there a message wrote what looks like one.
+    NotAcross(&'m [usize]),
+}
+
+impl Control<'_> {
+    /// True when a control token may stand at these bytes.
+    pub(super) fn at(self, start: usize, end: usize) -> bool {
+        match self {
+            Self::Nowhere => false,
+            Self::Everywhere => true,
+            Self::NotAcross(places) => {
+                let next = places.partition_point(|&place| place <= start);
+                places.get(next).is_none_or(|&place| place >= end)
+            }
+        }
+    }
+}
+
+/// Takes the marks out of a text; their places in what is left.
+pub(super) fn unmark(marked: &str, mark: char) -> (String, Vec<usize>) {
+    let mut text = String::with_capacity(marked.len());
+    let mut places = Vec::new();
+    for (part, between) in marked.split(mark).enumerate() {
+        if part > 0 {
+            places.push(text.len());
+        }
+        text.push_str(between);
+    }
+    (text, places)
+}
+
 /// A part of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fragment<'t> {
@@ -48,22 +86,23 @@ impl SpecialTokens {
         special
     }
 
-    /// The longest token at the start of `rest`, with its length.
-    fn at_start(&self, rest: &str, control: bool) -> Option<(u32, usize)> {
+    /// The longest token at a place of `text`, with its length.
+    fn at(&self, text: &str, at: usize, control: Control<'_>) -> Option<(u32, usize)> {
+        let rest = &text[at..];
         let lengths = self.lengths.get(usize::from(*rest.as_bytes().first()?))?;
         lengths.iter().find_map(|&length| {
             let &(id, is_control) = self.by_text.get(rest.get(..length)?)?;
-            (control || !is_control).then_some((id, length))
+            (!is_control || control.at(at, at + length)).then_some((id, length))
         })
     }
 
-    /// Cuts `text` at its tokens; control tokens count only when `control` is set.
-    pub(super) fn partition<'t>(&self, text: &'t str, control: bool) -> Vec<Fragment<'t>> {
+    /// Cuts `text` at its tokens.
+    pub(super) fn partition<'t>(&self, text: &'t str, control: Control<'_>) -> Vec<Fragment<'t>> {
         let mut fragments = Vec::new();
         let mut plain = 0;
         let mut at = 0;
         while at < text.len() {
-            if let Some((id, length)) = self.at_start(&text[at..], control) {
+            if let Some((id, length)) = self.at(text, at, control) {
                 if plain < at {
                     fragments.push(Fragment::Text(&text[plain..at]));
                 }
@@ -138,15 +177,32 @@ mod tests {
         use Fragment::{Text, Token};
         let t = tokens();
         assert_eq!(
-            t.partition("x<a>b\n\n\ny<a>", false),
+            t.partition("x<a>b\n\n\ny<a>", Control::Nowhere),
             [Text("x"), Token(2), Token(3), Token(4), Text("y<a>")]
         );
         assert_eq!(
-            t.partition("<a><a>bé<ä|>", true),
+            t.partition("<a><a>bé<ä|>", Control::Everywhere),
             [Token(1), Token(2), Text("é"), Token(5)]
         );
-        assert!(t.partition("", true).is_empty());
-        assert_eq!(SpecialTokens::new([]).partition("<a>", true), [Text("<a>")]);
+        assert!(t.partition("", Control::Everywhere).is_empty());
+        assert_eq!(
+            SpecialTokens::new([]).partition("<a>", Control::Everywhere),
+            [Text("<a>")]
+        );
+    }
+
+    #[test]
+    fn marks_keep_control_tokens_from_matching_and_nothing_else() {
+        use Fragment::{Text, Token};
+        let (text, places) = unmark("<#a>b<a>#\n#\n<a#>", '#');
+        assert_eq!(
+            (text.as_str(), places.as_slice()),
+            ("<a>b<a>\n\n<a>", &[1, 7, 8, 11][..])
+        );
+        assert_eq!(
+            tokens().partition(&text, Control::NotAcross(&places)),
+            [Token(2), Token(1), Token(3), Text("<a>")]
+        );
     }
 
     #[test]

@@ -41,4 +41,5 @@ mod real_models;
 mod real_tokenizer;
 mod tiny_gguf;
 mod tiny_safetensors;
+mod tokenizers;
 mod worker;

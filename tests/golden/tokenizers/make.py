@@ -7,8 +7,8 @@ needs: pip install tokenizers==0.23.3 llama-cpp-python==0.3.36
 texts.json      the texts
 llama_cpp.json  for each model and each of `plain` and `special` (control tokens in the text are recognised): ids, without a begin token
 KIND.json       a tokenizer, trained on texts of this project; made only where it is missing, because training breaks ties at random
-expected.json   for each kind: ids without and with the special tokens of its post-processor, and the text of the former with and without
-                special tokens
+expected.json   for each kind: ids without and with the special tokens of its post-processor, the text of the former with and without
+                special tokens, and `text`, ids where control tokens written in the text are text: by a copy of the tokenizer without them
 """
 
 import json
@@ -203,6 +203,22 @@ def with_llama_cpp(folder):
     write("llama_cpp.json", out)
 
 
+def without_control(path):
+    """The tokenizer with all special tokens taken out, and ids as before: an empty piece is part of no text."""
+    parts = json.loads(path.read_text(encoding="utf-8"))
+    special = {t["content"]: t["id"] for t in parts["added_tokens"] if t["special"]}
+    parts["added_tokens"] = [t for t in parts["added_tokens"] if not t["special"]]
+    parts["post_processor"] = None
+    model = parts["model"]
+    if model["type"] == "Unigram":
+        model["vocab"] = [["" if piece in special else piece, score] for piece, score in model["vocab"]]
+    tokenizer = Tokenizer.from_str(json.dumps(parts))
+    for token in parts["added_tokens"]:
+        if tokenizer.token_to_id(token["content"]) != token["id"]:
+            raise SystemExit(f"{path.name}: {token['content']} has another id without the special tokens")
+    return tokenizer
+
+
 def write(name, content):
     (HERE / name).write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
 
@@ -219,13 +235,16 @@ def main():
             path.write_text(kind().to_str(pretty=False) + "\n", encoding="utf-8")
         tokenizer = Tokenizer.from_file(str(path))
         plain = [tokenizer.encode(text, add_special_tokens=False).ids for text in TEXTS]
+        without = without_control(path)
         expected[name] = {
             "plain": plain,
+            "text": [without.encode(text, add_special_tokens=False).ids for text in TEXTS],
             "special": [tokenizer.encode(text, add_special_tokens=True).ids for text in TEXTS[:20]],
             "decoded": [tokenizer.decode(ids, skip_special_tokens=False) for ids in plain],
             "decoded_without_special": [tokenizer.decode(ids, skip_special_tokens=True) for ids in plain],
         }
-        # What is decoded the same both ways is stored once.
+        expected[name]["text"] = {str(i): b for i, (a, b) in enumerate(zip(plain, expected[name]["text"])) if a != b}
+        # What is the same both ways is stored once.
         pairs = zip(expected[name]["decoded"], expected[name]["decoded_without_special"])
         expected[name]["decoded_without_special"] = {str(i): b for i, (a, b) in enumerate(pairs) if a != b}
         print(f"{name}: {tokenizer.get_vocab_size()} tokens, {sum(map(len, plain))} ids", flush=True)

@@ -1,0 +1,239 @@
+//! The bytes of every id of a `tokenizer.json`, as its decoder tells them.
+//!
+//! In: the decoder, the vocabulary. Out: bytes by id, and what becomes of spaces at the beginning of a text. A decoder whose
+//! work on one token depends on the others beyond that is refused.
+//!
+//! Source: the decoders of the `tokenizers` crate.
+
+use super::TokenizerError;
+use super::bpe::ByteAlphabet;
+use super::model::FirstSpace;
+use super::spm::byte_of;
+use serde_json::Value;
+
+/// What a decoder does to one token.
+enum Step {
+    Alphabet(Box<ByteAlphabet>),
+    Replace {
+        from: String,
+        to: String,
+    },
+    Bytes,
+    /// Word pieces: a token without the prefix begins a word.
+    Words {
+        prefix: String,
+        cleanup: bool,
+    },
+    /// The end of a word is marked.
+    Suffix(String),
+    Strip {
+        c: char,
+        start: usize,
+        end: usize,
+    },
+    /// Tokens are words.
+    Joined,
+}
+
+/// A decoder, read.
+pub(super) struct Pieces {
+    steps: Vec<Step>,
+    pub(super) first_space: FirstSpace,
+}
+
+impl Pieces {
+    /// `decoder` is the file's, as JSON; null when it has none.
+    pub(super) fn new(decoder: &Value) -> Result<Self, TokenizerError> {
+        let mut pieces = Self {
+            steps: Vec::new(),
+            first_space: FirstSpace::Kept,
+        };
+        if decoder.is_null() {
+            pieces.steps.push(Step::Joined);
+            pieces.first_space = FirstSpace::Added(1);
+            return Ok(pieces);
+        }
+        pieces.read(decoder, &mut false)?;
+        Ok(pieces)
+    }
+
+    fn read(&mut self, decoder: &Value, fused: &mut bool) -> Result<(), TokenizerError> {
+        let text = |key: &str| decoder[key].as_str().unwrap_or_default().to_owned();
+        let number = |key: &str| decoder[key].as_u64().unwrap_or(0) as usize;
+        let unsupported = || TokenizerError::Decoder {
+            found: decoder.to_string().chars().take(120).collect(),
+        };
+        match decoder["type"].as_str().unwrap_or_default() {
+            "Sequence" => {
+                for inner in decoder["decoders"].as_array().into_iter().flatten() {
+                    self.read(inner, fused)?;
+                }
+            }
+            "Fuse" => *fused = true,
+            "ByteFallback" => self.steps.push(Step::Bytes),
+            "ByteLevel" => self
+                .steps
+                .push(Step::Alphabet(Box::new(ByteAlphabet::new()))),
+            "Metaspace" => {
+                self.steps.push(Step::Replace {
+                    from: text("replacement"),
+                    to: " ".to_owned(),
+                });
+                if decoder["prepend_scheme"] != "never" {
+                    self.first_space = FirstSpace::OfFirstToken;
+                }
+            }
+            "Replace" => self.steps.push(Step::Replace {
+                from: decoder["pattern"]["String"]
+                    .as_str()
+                    .filter(|from| !from.is_empty())
+                    .ok_or_else(unsupported)?
+                    .to_owned(),
+                to: text("content"),
+            }),
+            "WordPiece" => {
+                self.steps.push(Step::Words {
+                    prefix: text("prefix"),
+                    cleanup: decoder["cleanup"] == true,
+                });
+                self.first_space = FirstSpace::Added(1);
+            }
+            "BPEDecoder" if !text("suffix").is_empty() => {
+                self.steps.push(Step::Suffix(text("suffix")));
+            }
+            "Strip" if *fused && decoder["content"] == " " && number("stop") == 0 => {
+                self.first_space = FirstSpace::Added(number("start"));
+            }
+            "Strip" if !*fused => self.steps.push(Step::Strip {
+                c: text("content").chars().next().ok_or_else(unsupported)?,
+                start: number("start"),
+                end: number("stop"),
+            }),
+            _ => return Err(unsupported()),
+        }
+        Ok(())
+    }
+
+    /// True for vocabularies whose pieces are written in the alphabet of bytes.
+    pub(super) fn is_byte_level(&self) -> bool {
+        self.steps.iter().any(|s| matches!(s, Step::Alphabet(_)))
+    }
+
+    /// The bytes of one token.
+    pub(super) fn bytes(&self, token: &str) -> Vec<u8> {
+        let mut text = token.to_owned();
+        for step in &self.steps {
+            match step {
+                Step::Alphabet(alphabet) => return alphabet.read(&text),
+                Step::Bytes => {
+                    if let Some(byte) = byte_of(&text) {
+                        return vec![byte];
+                    }
+                }
+                Step::Replace { from, to } => text = text.replace(from, to),
+                Step::Words { prefix, cleanup } => {
+                    text = match text.strip_prefix(prefix.as_str()) {
+                        Some(rest) => rest.to_owned(),
+                        None => format!(" {text}"),
+                    };
+                    if *cleanup {
+                        text = tokenizers::decoders::wordpiece::cleanup(&text);
+                    }
+                }
+                Step::Suffix(suffix) => text = text.replace(suffix.as_str(), " "),
+                Step::Strip { c, start, end } => {
+                    text = stripped(&text, *c, *start, *end).to_owned()
+                }
+                Step::Joined => text.insert(0, ' '),
+            }
+        }
+        text.into_bytes()
+    }
+}
+
+/// `text` without up to so many `c` at its ends.
+fn stripped(text: &str, c: char, start: usize, end: usize) -> &str {
+    let mut text = text;
+    for _ in 0..start.min(text.len()) {
+        text = text.strip_prefix(c).unwrap_or(text);
+    }
+    for _ in 0..end.min(text.len()) {
+        text = text.strip_suffix(c).unwrap_or(text);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn texts(decoder: &Value, tokens: &[&str]) -> (Vec<String>, FirstSpace) {
+        let pieces = Pieces::new(decoder).unwrap();
+        let text = |t: &&str| String::from_utf8(pieces.bytes(t)).unwrap();
+        (tokens.iter().map(text).collect(), pieces.first_space)
+    }
+
+    #[test]
+    fn every_decoder_gives_the_bytes_of_a_token() {
+        let sentence_piece = json!({"type": "Sequence", "decoders": [
+            {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
+            {"type": "Strip", "content": " ", "start": 1, "stop": 0}]});
+        assert_eq!(
+            texts(&sentence_piece, &["▁a▁", "<0x41>", "<0x4>"]),
+            (
+                vec![" a ".into(), "A".into(), "<0x4>".into()],
+                FirstSpace::Added(1)
+            )
+        );
+        let bytes = json!({"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true});
+        assert_eq!(
+            texts(&bytes, &["ĠaÃ©"]),
+            (vec![" aé".into()], FirstSpace::Kept)
+        );
+        let words = json!({"type": "WordPiece", "prefix": "##", "cleanup": true});
+        assert_eq!(
+            texts(&words, &["un", "##able", "."]),
+            (
+                vec![" un".into(), "able".into(), ".".into()],
+                FirstSpace::Added(1)
+            )
+        );
+        let meta = json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true});
+        assert_eq!(
+            texts(&meta, &["▁a"]),
+            (vec![" a".into()], FirstSpace::OfFirstToken)
+        );
+        let meta = json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": true});
+        assert_eq!(texts(&meta, &["▁a"]).1, FirstSpace::Kept);
+        let suffix = json!({"type": "BPEDecoder", "suffix": "</w>"});
+        assert_eq!(texts(&suffix, &["ab</w>"]).0, ["ab "]);
+        let strip = json!({"type": "Strip", "content": "_", "start": 1, "stop": 9});
+        assert_eq!(texts(&strip, &["__a__", "_"]).0, ["_a", ""]);
+        assert_eq!(
+            texts(&Value::Null, &["a"]),
+            (vec![" a".into()], FirstSpace::Added(1))
+        );
+    }
+
+    #[test]
+    fn what_depends_on_other_tokens_is_refused() {
+        let e = Pieces::new(&json!({"type": "CTC"}))
+            .err()
+            .unwrap()
+            .to_string();
+        assert_eq!(
+            e,
+            "the decoder `{\"type\":\"CTC\"}` of `tokenizer.json` is not supported: the text of a token would depend on its neighbours"
+        );
+        for refused in [
+            json!({"type": "Replace", "pattern": {"Regex": "a"}, "content": "b"}),
+            json!({"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 0, "stop": 1}]}),
+        ] {
+            assert!(matches!(
+                Pieces::new(&refused),
+                Err(TokenizerError::Decoder { .. })
+            ));
+        }
+    }
+}

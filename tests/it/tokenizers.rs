@@ -1,0 +1,146 @@
+//! Token ids of difficult texts: those of the `tokenizers` package for a `tokenizer.json` of every kind, and of llama.cpp for the two test models.
+//!
+//! The expectations are in `tests/golden/tokenizers`, made by its `make.py`.
+
+use crate::real_models::{MODELS, model_file};
+use evalh::clock::Timestamp;
+use evalh::modelfile::WeightsFile;
+use evalh::tokenizer::{Codec as _, ModelTokenizer, TokenizerFiles};
+use serde_json::Value;
+use std::path::Path;
+
+const KINDS: usize = 13;
+
+fn golden(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tokenizers");
+    std::fs::read(folder.join(name)).unwrap()
+}
+
+fn json(name: &str) -> Value {
+    serde_json::from_slice(&golden(name)).unwrap()
+}
+
+fn texts() -> Vec<String> {
+    let texts: Vec<String> = serde_json::from_slice(&golden("texts.json")).unwrap();
+    assert!(texts.len() >= 200);
+    texts
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+fn of_kind(kind: &str) -> ModelTokenizer {
+    let files = TokenizerFiles {
+        tokenizer: golden(&format!("{kind}.json")),
+        ..TokenizerFiles::default()
+    };
+    ModelTokenizer::from_files(&files, None, Timestamp::UNIX_EPOCH).unwrap()
+}
+
+/// What differs, as one line a case.
+#[derive(Default)]
+struct Differences {
+    cases: usize,
+    wrong: Vec<String>,
+}
+
+impl Differences {
+    fn compare<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, found: &T, expected: &T) {
+        self.cases += 1;
+        if found != expected {
+            self.wrong.push(format!(
+                "{what}\n  expected {expected:?}\n  found    {found:?}"
+            ));
+        }
+    }
+
+    fn none(self, at_least: usize) {
+        assert!(self.cases >= at_least, "only {} cases", self.cases);
+        assert!(
+            self.wrong.is_empty(),
+            "{} of {}:\n{}",
+            self.wrong.len(),
+            self.cases,
+            self.wrong[..self.wrong.len().min(12)].join("\n")
+        );
+    }
+}
+
+#[test]
+fn ids_of_every_kind_of_file_equal_the_package_s() {
+    let expected = json("expected.json");
+    let kinds = expected["kinds"].as_object().unwrap();
+    assert_eq!(kinds.len(), KINDS);
+    let mut differences = Differences::default();
+    for (kind, expected) in kinds {
+        let tokenizer = of_kind(kind);
+        for (i, text) in texts().iter().enumerate() {
+            let place = format!("{kind} {i} {text:?}");
+            let plain = ids(&expected["plain"][i]);
+            let special = tokenizer.encode(text, true).unwrap();
+            differences.compare(&place, &special, &plain);
+            let other = expected["text"].get(i.to_string());
+            let as_text = other.map_or_else(|| plain.clone(), ids);
+            let found = tokenizer.encode(text, false).unwrap();
+            differences.compare(&format!("{place} as text"), &found, &as_text);
+            let other = expected["decoded_without_special"].get(i.to_string());
+            let decoded = other.unwrap_or(&expected["decoded"][i]).as_str().unwrap();
+            differences.compare(
+                &format!("{place} decoded"),
+                &tokenizer.decode(&plain).as_str(),
+                &decoded,
+            );
+        }
+    }
+    differences.none(KINDS * 600);
+}
+
+#[test]
+fn prompts_begin_as_the_post_processor_says_and_never_end_so() {
+    let expected = json("expected.json");
+    let mut differences = Differences::default();
+    for (kind, expected) in expected["kinds"].as_object().unwrap() {
+        let tokenizer = of_kind(kind);
+        for (i, text) in texts().iter().enumerate().take(20) {
+            let plain = ids(&expected["plain"][i]);
+            let mut special = ids(&expected["special"][i]);
+            let begun = usize::from(tokenizer.adds_bos());
+            special.truncate(plain.len() + begun);
+            // A text that begins with the token gets no second one here.
+            if begun == 1 && plain.first() == special.first() {
+                special.remove(0);
+            }
+            let found = tokenizer.raw_prompt(text).unwrap();
+            differences.compare(&format!("{kind} {i} {text:?}"), &found, &special);
+        }
+    }
+    differences.none(KINDS * 20);
+    let adding: Vec<_> = [
+        "llama3", "tekken", "llama2", "mistral", "gemma", "gpt2", "unigram",
+    ]
+    .into_iter()
+    .filter(|kind| of_kind(kind).adds_bos())
+    .collect();
+    assert_eq!(adding, ["llama3", "tekken", "llama2", "mistral", "gemma"]);
+}
+
+#[test]
+fn real_ids_equal_llama_cpp_s() {
+    let expected = json("llama_cpp.json");
+    let mut differences = Differences::default();
+    for name in MODELS {
+        let Some(path) = model_file(name) else { return };
+        let file = WeightsFile::open(&path).unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        let tokenizer = ModelTokenizer::from_gguf(file.header(), file.bytes(), None, now).unwrap();
+        for (i, text) in texts().iter().enumerate() {
+            for (column, special) in [("plain", false), ("special", true)] {
+                let found = tokenizer.encode(text, special).unwrap();
+                let place = format!("{name} {i} {text:?} {column}");
+                differences.compare(&place, &found, &ids(&expected[name][column][i]));
+            }
+        }
+    }
+    differences.none(MODELS.len() * 400);
+}
