@@ -28,6 +28,14 @@ pub enum EngineError {
         /// Its name.
         name: String,
     },
+    /// A tensor whose values no operation reads.
+    #[error("tensor `{name}` has values of type {found}; F32, F16 and BF16 are read")]
+    TensorType {
+        /// Its name.
+        name: String,
+        /// In the file.
+        found: &'static str,
+    },
     /// A tensor has the wrong shape.
     #[error("tensor `{name}` has the shape {found:?} where {expected:?} is needed")]
     Shape {
@@ -179,6 +187,10 @@ mod tests {
             },
             EngineError::MissingTensor { name: name() },
             EngineError::UnusedTensor { name: name() },
+            EngineError::TensorType {
+                name: name(),
+                found: "F8_E4M3",
+            },
             EngineError::Shape {
                 name: name(),
                 found: vec![8, 9],
@@ -225,6 +237,7 @@ mod tests {
         architecture `rwkv9` is not supported / supported are gemma3, llama
         tensor `blk.0.attn_q.weight` is missing
         tensor `blk.0.attn_q.weight` has no place in the description of this architecture
+        tensor `blk.0.attn_q.weight` has values of type F8_E4M3; F32, F16 and BF16 are read
         tensor `blk.0.attn_q.weight` has the shape [8, 9] where [8, 8] is needed
         metadata `llama.rope.freq_base` is 0: it must be above 0
         GGUF version 9 is not supported; versions 2 and 3 are

@@ -1,106 +1,70 @@
 //! The shape of a model whose weights are safetensors: dimensions from `config.json`, sizes from the tensors' headers.
 //!
-//! Keys are those of transformers' configuration classes. A model that also sees images keeps the dimensions of its language part in
-//! `text_config`.
+//! Keys are those of transformers' configuration classes.
 
 use super::shape::{
     MAX_CONTEXT, MAX_EMBEDDING, MAX_FEED_FORWARD, MAX_HEAD_VALUES, MAX_HEADS, MAX_LAYERS,
     MAX_VOCABULARY, bounded,
 };
 use super::{MemoryError, ModelShape};
-use crate::modelfile::SafetensorsSet;
+use crate::modelfile::{ModelConfig, SafetensorsSet};
 use crate::units::Bytes;
-use serde_json::{Map, Value};
-
-/// Largest `config.json` that is read.
-const MAX_CONFIG_BYTES: usize = 4 << 20;
-const FILE: &str = "config.json";
 
 /// Reads the shape out of a `config.json` and the headers of the weights.
 ///
 /// # Errors
 /// When a number is absent, of the wrong type or outside its bounds.
 pub fn shape_from_config(config: &[u8], set: &SafetensorsSet) -> Result<ModelShape, MemoryError> {
-    let invalid = |why: String| MemoryError::Config { why };
-    if config.len() > MAX_CONFIG_BYTES {
-        let bytes = config.len();
-        return Err(invalid(format!(
-            "it has {bytes} bytes, above the limit of {MAX_CONFIG_BYTES} bytes"
-        )));
-    }
-    let value: Value = serde_json::from_slice(config).map_err(|e| invalid(e.to_string()))?;
-    let Value::Object(whole) = &value else {
-        return Err(invalid("it is no object".to_owned()));
-    };
-    let config = Config {
-        part: text_part(whole),
-    };
-    let architecture = match whole.get("model_type") {
-        Some(Value::String(name)) if name.len() <= 100 => name.clone(),
-        Some(other) => return Err(wrong("model_type", other, "a name")),
-        None => return Err(missing("model_type")),
-    };
-    let layers = config.needed("num_hidden_layers", 1, MAX_LAYERS)?;
-    let heads = config.needed("num_attention_heads", 1, MAX_HEADS)?;
-    let embedding = config.needed("hidden_size", 1, MAX_EMBEDDING)?;
+    let config = Config(ModelConfig::parse(config)?);
+    let layers = config.needed("num_hidden_layers", MAX_LAYERS)?;
+    let heads = config.needed("num_attention_heads", MAX_HEADS)?;
+    let embedding = config.needed("hidden_size", MAX_EMBEDDING)?;
     let kv_heads = config
-        .given("num_key_value_heads", 1, MAX_HEADS)?
+        .given("num_key_value_heads", MAX_HEADS)?
         .unwrap_or(heads);
-    let head_values = match config.given("head_dim", 1, MAX_HEAD_VALUES)? {
+    let head_values = match config.given("head_dim", MAX_HEAD_VALUES)? {
         Some(values) => values,
         None if embedding.is_multiple_of(heads) => embedding / heads,
         None => return Err(MemoryError::HeadSize { embedding, heads }),
     };
-    let sliding_window = match config.part.get("use_sliding_window") {
-        Some(Value::Bool(false)) => None,
-        _ => config.given("sliding_window", 1, MAX_CONTEXT)?,
+    let sliding_window = match config.0.flag("use_sliding_window")? {
+        Some(false) => None,
+        _ => config.given("sliding_window", MAX_CONTEXT)?,
     };
     Ok(ModelShape {
-        architecture,
+        architecture: config.0.model_type().to_owned(),
         layers,
         heads,
         kv_heads: vec![kv_heads; layers as usize],
         key_values: head_values,
         value_values: head_values,
         embedding,
-        feed_forward: config.needed("intermediate_size", 1, MAX_FEED_FORWARD)?,
+        feed_forward: config.needed("intermediate_size", MAX_FEED_FORWARD)?,
         vocabulary: vocabulary(&config, set)?,
-        context: config.needed("max_position_embeddings", 1, MAX_CONTEXT)?,
+        context: config.needed("max_position_embeddings", MAX_CONTEXT)?,
         sliding_window,
         weights_bytes: Bytes(set.tensor_bytes()),
     })
 }
 
-/// The part with the dimensions of the language model.
-fn text_part(whole: &Map<String, Value>) -> &Map<String, Value> {
-    match whole.get("text_config") {
-        Some(Value::Object(text)) if !whole.contains_key("num_hidden_layers") => text,
-        _ => whole,
-    }
-}
+struct Config(ModelConfig);
 
-struct Config<'a> {
-    part: &'a Map<String, Value>,
-}
-
-impl Config<'_> {
-    fn given(&self, key: &str, least: u64, most: u64) -> Result<Option<u64>, MemoryError> {
-        match self.part.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => match value.as_u64() {
-                Some(found) => bounded(key, found, least, most).map(Some),
-                None => Err(wrong(key, value, "a whole number")),
-            },
-        }
+impl Config {
+    fn given(&self, key: &str, most: u64) -> Result<Option<u64>, MemoryError> {
+        let found = self.0.unsigned(key)?;
+        found.map(|f| bounded(key, f, 1, most)).transpose()
     }
 
-    fn needed(&self, key: &str, least: u64, most: u64) -> Result<u64, MemoryError> {
-        self.given(key, least, most)?.ok_or_else(|| missing(key))
+    fn needed(&self, key: &str, most: u64) -> Result<u64, MemoryError> {
+        let given = self.given(key, most)?;
+        given.ok_or_else(|| MemoryError::Missing {
+            key: self.0.place(key),
+        })
     }
 }
 
 /// Rows of the embedding table, where that many logits are made, else what the configuration says.
-fn vocabulary(config: &Config<'_>, set: &SafetensorsSet) -> Result<u64, MemoryError> {
+fn vocabulary(config: &Config, set: &SafetensorsSet) -> Result<u64, MemoryError> {
     const TABLE: &str = "embed_tokens.weight";
     let table = set
         .tensors
@@ -108,23 +72,7 @@ fn vocabulary(config: &Config<'_>, set: &SafetensorsSet) -> Result<u64, MemoryEr
         .find(|(name, (_, t))| name.ends_with(TABLE) && t.shape.len() == 2);
     match table {
         Some((name, (_, tensor))) => bounded(name, tensor.shape[0], 1, MAX_VOCABULARY),
-        None => config.needed("vocab_size", 1, MAX_VOCABULARY),
-    }
-}
-
-fn missing(key: &str) -> MemoryError {
-    MemoryError::Missing {
-        key: format!("{FILE}: {key}"),
-    }
-}
-
-fn wrong(key: &str, found: &Value, needed: &'static str) -> MemoryError {
-    let found: String = found.to_string().chars().take(60).collect();
-    MemoryError::Config {
-        why: format!(
-            "`{key}` is `{}` where {needed} is needed",
-            found.escape_debug()
-        ),
+        None => config.needed("vocab_size", MAX_VOCABULARY),
     }
 }
 
@@ -173,7 +121,7 @@ mod tests {
         );
         let nested = format!("{{\"model_type\":\"gemma3\",\"text_config\":{CONFIG}}}");
         let inner = shape_from_config(nested.as_bytes(), &set()).unwrap();
-        assert_eq!((inner.architecture.as_str(), inner.layers), ("gemma3", 2));
+        assert_eq!((inner.architecture.as_str(), inner.layers), ("llama", 2));
         let windowed = CONFIG.replace("null", "512,\"use_sliding_window\":false");
         let shape = shape_from_config(windowed.as_bytes(), &set()).unwrap();
         assert_eq!(shape.sliding_window, None);
@@ -190,7 +138,7 @@ mod tests {
             (
                 "\"hidden_size\":64",
                 "\"hidden_size\":-64",
-                "`config.json` cannot be used: `hidden_size` is `-64` where a whole number is needed",
+                "`config.json` cannot be used: `hidden_size` is `-64`: a whole number is needed",
             ),
             (
                 "\"num_hidden_layers\":2",
@@ -205,7 +153,7 @@ mod tests {
             (
                 "\"llama\"",
                 "[\"llama\"]",
-                "`config.json` cannot be used: `model_type` is `[\\\"llama\\\"]` where a name is needed",
+                "`config.json` cannot be used: `model_type` is `[\\\"llama\\\"]`: a name is needed",
             ),
             (
                 "\"llama\"",
@@ -215,7 +163,7 @@ mod tests {
         ] {
             assert_eq!(fail(from, to), message);
         }
-        let long = vec![b' '; MAX_CONFIG_BYTES + 1];
+        let long = vec![b' '; (4 << 20) + 1];
         assert_eq!(
             shape_from_config(&long, &set()).unwrap_err().to_string(),
             "`config.json` cannot be used: it has 4194305 bytes, above the limit of 4194304 bytes"

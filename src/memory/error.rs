@@ -14,12 +14,6 @@ pub enum MemoryError {
         /// Which.
         key: String,
     },
-    /// A `config.json` that is none.
-    #[error("`config.json` cannot be used: {why}")]
-    Config {
-        /// What is wrong.
-        why: String,
-    },
     /// A number that no model has.
     #[error("metadata `{key}` is {found}; {least} to {most} is possible")]
     Range {

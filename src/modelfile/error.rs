@@ -73,13 +73,11 @@ pub enum ModelFileError {
         /// What is wrong with it.
         source: Box<ModelFileError>,
     },
-    /// Weights in a form that no engine of this build runs.
-    #[error(
-        "`{file}` holds safetensors weights, which can be fetched, verified and estimated but not yet run"
-    )]
-    NotRunnable {
-        /// Its name.
-        file: String,
+    /// A `config.json` that is none, or one of its values.
+    #[error("`config.json` cannot be used: {why}")]
+    Config {
+        /// What is wrong.
+        why: String,
     },
     /// A key that the reader of this header needs.
     #[error("metadata key `{key}` is missing")]
@@ -117,8 +115,7 @@ impl ModelFileError {
                 Some("the download may be incomplete: `evalh models verify` checks it, `evalh models pull` fetches it again".to_owned())
             }
             Self::InFile { source, .. } => source.hint(),
-            Self::NotRunnable { .. } => Some("name a GGUF file of the same model in the entry's `sources`".to_owned()),
-            Self::Magic { .. } => Some("evalh reads GGUF weight files; name one in the entry's `sources`".to_owned()),
+            Self::Magic { .. } => Some("evalh reads GGUF and safetensors weight files; name one in the entry's `sources`".to_owned()),
             _ => None,
         }
     }

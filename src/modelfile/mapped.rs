@@ -1,16 +1,124 @@
-//! A weight file mapped into memory, with its checked header.
+//! Weights mapped into memory: a GGUF file, or a set of safetensors with its configuration.
 
-use super::{GgufHeader, ModelFileError, SafetensorsIndex, TensorInfo};
+use super::{
+    Dtype, GgufHeader, ModelFileError, SafetensorsIndex, SafetensorsSet, TensorInfo,
+    safetensors::in_file,
+};
 use memmap2::Mmap;
+use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// A validated GGUF file. The bytes stay in the file: the system pages them in and out.
+/// The configuration beside safetensors weights.
+const CONFIG: &str = "config.json";
+/// Largest `config.json` that is read.
+const MAX_CONFIG_BYTES: u64 = 4 << 20;
+
+/// A tensor and the file it is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappedTensor {
+    /// Its declaration.
+    pub info: TensorInfo,
+    file: usize,
+}
+
+/// Tensors of one or several mapped files, by name. The bytes stay in the files: the system pages them in and out.
+#[derive(Debug)]
+pub struct TensorMap {
+    files: Arc<Vec<Mmap>>,
+    tensors: BTreeMap<String, MappedTensor>,
+    /// Tensors of types that no operation here reads.
+    unreadable: BTreeMap<String, Dtype>,
+}
+
+impl TensorMap {
+    fn of_gguf(map: Mmap, header: &GgufHeader) -> Self {
+        let tensor = |info: &TensorInfo| MappedTensor {
+            info: info.clone(),
+            file: 0,
+        };
+        let tensors = header.tensors.iter();
+        Self {
+            tensors: tensors.map(|(name, t)| (name.clone(), tensor(t))).collect(),
+            unreadable: BTreeMap::new(),
+            files: Arc::new(vec![map]),
+        }
+    }
+
+    fn of_set(set: &SafetensorsSet) -> Result<Self, ModelFileError> {
+        let maps: Result<Vec<Mmap>, _> = set.files.iter().map(|path| map_path(path)).collect();
+        let files = maps?;
+        let (mut tensors, mut unreadable) = (BTreeMap::new(), BTreeMap::new());
+        for (name, (file, tensor)) in &set.tensors {
+            // The headers were read before the files were mapped.
+            if tensor.offset.saturating_add(tensor.bytes) > files[*file].len() as u64 {
+                return Err(ModelFileError::Tensor {
+                    name: name.clone(),
+                    why: "lies behind the end of its file, which was changed meanwhile".to_owned(),
+                });
+            }
+            match tensor.info(name) {
+                Some(info) => {
+                    let mapped = MappedTensor { info, file: *file };
+                    tensors.insert(name.clone(), mapped);
+                }
+                None => {
+                    unreadable.insert(name.clone(), tensor.dtype);
+                }
+            }
+        }
+        Ok(Self {
+            files: Arc::new(files),
+            tensors,
+            unreadable,
+        })
+    }
+
+    /// The tensor with this name.
+    pub fn get(&self, name: &str) -> Option<&MappedTensor> {
+        self.tensors.get(name)
+    }
+
+    /// All names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// Tensors of types that no operation here reads, with their types.
+    pub fn unreadable(&self) -> impl Iterator<Item = (&str, Dtype)> {
+        self.unreadable.iter().map(|(n, d)| (n.as_str(), *d))
+    }
+
+    /// The bytes of a tensor of this map.
+    pub fn bytes(&self, tensor: &MappedTensor) -> &[u8] {
+        let start = tensor.info.offset as usize;
+        &self.files[tensor.file][start..start + tensor.info.bytes as usize]
+    }
+
+    /// The same tensors under other names; those for which `rename` has none are left out.
+    #[must_use]
+    pub fn renamed(&self, rename: impl Fn(&str) -> Option<String>) -> Self {
+        let tensors = self.tensors.iter();
+        let tensors = tensors.filter_map(|(name, t)| Some((rename(name)?, t.clone())));
+        let unreadable = self.unreadable.iter();
+        Self {
+            files: Arc::clone(&self.files),
+            tensors: tensors.collect(),
+            unreadable: unreadable
+                .filter_map(|(name, dtype)| Some((rename(name)?, *dtype)))
+                .collect(),
+        }
+    }
+}
+
+/// A validated GGUF file.
 #[derive(Debug)]
 pub struct WeightsFile {
     path: PathBuf,
-    map: Mmap,
     header: GgufHeader,
+    tensors: Arc<TensorMap>,
 }
 
 impl WeightsFile {
@@ -19,25 +127,11 @@ impl WeightsFile {
     /// # Errors
     /// When the file cannot be read or is not a valid GGUF file.
     pub fn open(path: &Path) -> Result<Self, ModelFileError> {
-        let read = |source| ModelFileError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        if is_safetensors(path) {
-            return Err(ModelFileError::NotRunnable {
-                file: path
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned(),
-            });
-        }
-        let file = File::open(path).map_err(read)?;
-        let map = map_file(&file).map_err(read)?;
+        let map = map_path(path)?;
         let header = GgufHeader::parse(&map)?;
         Ok(Self {
             path: path.to_owned(),
-            map,
+            tensors: Arc::new(TensorMap::of_gguf(map, &header)),
             header,
         })
     }
@@ -47,16 +141,6 @@ impl WeightsFile {
         &self.path
     }
 
-    /// Its length in bytes.
-    pub fn len(&self) -> u64 {
-        self.map.len() as u64
-    }
-
-    /// True when the file has no bytes, which a valid file never is.
-    pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
-    }
-
     /// The checked header.
     pub fn header(&self) -> &GgufHeader {
         &self.header
@@ -64,13 +148,99 @@ impl WeightsFile {
 
     /// The whole file; metadata arrays are read out of it.
     pub fn bytes(&self) -> &[u8] {
-        &self.map
+        &self.tensors.files[0]
     }
 
-    /// The bytes of a tensor of this file.
-    pub fn tensor_bytes(&self, tensor: &TensorInfo) -> &[u8] {
-        let start = tensor.offset as usize;
-        &self.map[start..start + tensor.bytes as usize]
+    /// Its tensors.
+    pub fn tensors(&self) -> &Arc<TensorMap> {
+        &self.tensors
+    }
+}
+
+/// Validated safetensors weights with the configuration beside them.
+#[derive(Debug)]
+pub struct SafetensorsFiles {
+    main: PathBuf,
+    config: Vec<u8>,
+    set: SafetensorsSet,
+    tensors: Arc<TensorMap>,
+}
+
+impl SafetensorsFiles {
+    /// Maps every file of the set whose main file is `main` and reads `config.json` beside it.
+    ///
+    /// # Errors
+    /// When a file is missing, cannot be read or is not valid.
+    pub fn open(main: &Path) -> Result<Self, ModelFileError> {
+        let config = main.with_file_name(CONFIG);
+        let config = in_file(&config, read_config(&config))?;
+        let set = SafetensorsSet::open(main)?;
+        let tensors = Arc::new(TensorMap::of_set(&set)?);
+        Ok(Self {
+            main: main.to_owned(),
+            config,
+            set,
+            tensors,
+        })
+    }
+
+    /// The main file: the only one, or the index.
+    pub fn path(&self) -> &Path {
+        &self.main
+    }
+
+    /// The text of `config.json`, which nobody has looked at yet.
+    pub fn config(&self) -> &[u8] {
+        &self.config
+    }
+
+    /// Headers of all files.
+    pub fn set(&self) -> &SafetensorsSet {
+        &self.set
+    }
+
+    /// Their tensors.
+    pub fn tensors(&self) -> &Arc<TensorMap> {
+        &self.tensors
+    }
+}
+
+/// The weights of a model, whatever their format.
+#[derive(Debug)]
+pub enum ModelFile {
+    /// One file with everything.
+    Gguf(WeightsFile),
+    /// Weights, configuration and tokenizer in files of their own.
+    Safetensors(SafetensorsFiles),
+}
+
+impl ModelFile {
+    /// Maps and validates the weights whose main file is `path`.
+    ///
+    /// # Errors
+    /// When a file is missing, cannot be read or is not valid.
+    pub fn open(path: &Path) -> Result<Self, ModelFileError> {
+        Ok(if is_safetensors(path) {
+            Self::Safetensors(SafetensorsFiles::open(path)?)
+        } else {
+            Self::Gguf(WeightsFile::open(path)?)
+        })
+    }
+
+    /// Where the main file is.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Gguf(file) => file.path(),
+            Self::Safetensors(files) => files.path(),
+        }
+    }
+
+    /// Number of values in all tensors.
+    pub fn parameters(&self) -> u64 {
+        match self {
+            Self::Gguf(file) => file.header().parameters(),
+            Self::Safetensors(files) => files.set().parameters(),
+        }
     }
 }
 
@@ -78,6 +248,35 @@ impl WeightsFile {
 pub fn is_safetensors(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.ends_with(".safetensors") || SafetensorsIndex::is_name(&name)
+}
+
+fn read_config(path: &Path) -> Result<Vec<u8>, ModelFileError> {
+    let read = |source| ModelFileError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let mut text = Vec::new();
+    let file = File::open(path).map_err(read)?;
+    let mut bounded = file.take(MAX_CONFIG_BYTES + 1);
+    bounded.read_to_end(&mut text).map_err(read)?;
+    if text.len() as u64 > MAX_CONFIG_BYTES {
+        return Err(ModelFileError::Limit {
+            what: "the size of the configuration",
+            found: text.len() as u64,
+            limit: MAX_CONFIG_BYTES,
+            offset: 0,
+        });
+    }
+    Ok(text)
+}
+
+fn map_path(path: &Path) -> Result<Mmap, ModelFileError> {
+    let read = |source| ModelFileError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(read)?;
+    map_file(&file).map_err(read)
 }
 
 /// Maps a whole file read-only.

@@ -1,13 +1,14 @@
 //! Model files as bytes: a validated header, and the weights mapped read-only.
 //!
-//! In: a path, or the first bytes of a file whose length is known. Out: [`WeightsFile`], whose [`GgufHeader`] lists metadata and tensors with
-//! checked offsets, or a [`SafetensorsSet`]. Knows nothing of tensors as numbers, devices, tokenizers or networks; the tokenizer, the
+//! In: a path, or the first bytes of a file whose length is known. Out: [`ModelFile`], a [`WeightsFile`] whose [`GgufHeader`] lists metadata and
+//! tensors with checked offsets, or [`SafetensorsFiles`]. Knows nothing of tensors as numbers, devices, tokenizers or networks; the tokenizer, the
 //! engine and the memory estimate all read the same header.
 //!
 //! Invariant: nothing is allocated by a size that the file declares, only by sizes that were checked against the file's length.
 //!
 //! Formats: GGUF specification, versions 2 and 3 (ggml repository, `docs/gguf.md`), little-endian; safetensors (its repository's README).
 
+mod config;
 mod error;
 mod ggml_type;
 mod gguf;
@@ -15,9 +16,12 @@ mod mapped;
 mod safetensors;
 mod safetensors_json;
 
+pub use config::ModelConfig;
 pub use error::ModelFileError;
 pub use ggml_type::GgmlType;
 pub use gguf::{ArrayRef, ElementType, GgufHeader, TensorInfo, Value};
-pub use mapped::{WeightsFile, is_safetensors};
+pub use mapped::{
+    MappedTensor, ModelFile, SafetensorsFiles, TensorMap, WeightsFile, is_safetensors,
+};
 pub use safetensors::{Dtype, SafeTensor, SafetensorsHeader, SafetensorsSet};
 pub use safetensors_json::SafetensorsIndex;

@@ -436,7 +436,10 @@ fn read_index(path: &Path) -> Result<SafetensorsIndex, ModelFileError> {
 }
 
 /// Names the file of a set in which something is wrong.
-fn in_file<T>(path: &Path, result: Result<T, ModelFileError>) -> Result<T, ModelFileError> {
+pub(super) fn in_file<T>(
+    path: &Path,
+    result: Result<T, ModelFileError>,
+) -> Result<T, ModelFileError> {
     result.map_err(|error| match error {
         ModelFileError::Read { .. } => error,
         error => ModelFileError::InFile {

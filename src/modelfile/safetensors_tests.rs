@@ -271,16 +271,39 @@ fn a_set_has_every_tensor_exactly_once() {
 }
 
 #[test]
-fn safetensors_are_told_by_their_name_and_not_run() {
-    let path = Path::new("/nonexistent/model.safetensors.index.json");
-    let error = crate::modelfile::WeightsFile::open(path).unwrap_err();
+fn weights_are_opened_with_the_configuration_beside_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("model.safetensors");
+    std::fs::write(&main, file(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"I64","shape":[1],"data_offsets":[4,12]}}"#, 12)).unwrap();
+    let absent = crate::modelfile::ModelFile::open(&main).unwrap_err();
     assert_eq!(
-        error.to_string(),
-        "`model.safetensors.index.json` holds safetensors weights, which can be fetched, verified and estimated but not yet run"
+        absent.to_string(),
+        format!(
+            "failed to read `{}`",
+            folder.path().join("config.json").display()
+        )
     );
+    let config = folder.path().join("config.json");
+    std::fs::write(&config, vec![b' '; (4 << 20) + 1]).unwrap();
     assert_eq!(
-        error.hint().as_deref(),
-        Some("name a GGUF file of the same model in the entry's `sources`")
+        crate::modelfile::ModelFile::open(&main)
+            .unwrap_err()
+            .to_string(),
+        "`config.json`: the size of the configuration is 4194305, above the limit of 4194304, at byte 0"
     );
+    std::fs::write(&config, "{}").unwrap();
+    let crate::modelfile::ModelFile::Safetensors(files) =
+        crate::modelfile::ModelFile::open(&main).unwrap()
+    else {
+        panic!("it is no GGUF file");
+    };
+    let tensors = files.tensors();
+    assert_eq!(tensors.names().collect::<Vec<_>>(), ["a"]);
+    let unreadable: Vec<_> = tensors.unreadable().collect();
+    assert_eq!(unreadable, [("b", Dtype::I64)]);
+    assert_eq!(tensors.bytes(tensors.get("a").unwrap()).len(), 4);
+    let renamed = tensors.renamed(|name| (name == "a").then(|| "c".to_owned()));
+    assert_eq!(renamed.names().collect::<Vec<_>>(), ["c"]);
+    assert_eq!(renamed.unreadable().count(), 0);
     assert!(!crate::modelfile::is_safetensors(Path::new("m.gguf")));
 }

@@ -1,13 +1,13 @@
 //! A model of the catalogue with its file opened: what is known before it is loaded.
 
-use super::Session;
+use super::{Session, companions};
 use crate::clock::Timestamp;
 use crate::config::ModelEntry;
 use crate::engine::ENGINE_VERSION;
 use crate::error::EvalhError;
 use crate::hub::ModelFiles;
-use crate::memory::{self, ModelShape};
-use crate::modelfile::{GgmlType, GgufHeader, WeightsFile};
+use crate::memory::{self, MemoryError, ModelShape};
+use crate::modelfile::{GgmlType, GgufHeader, ModelFile};
 use crate::record::{DeviceChoice, Digest, Dtype, MemoryEstimate, PlannedModelRecord};
 use crate::tokenizer::{ByteCodec, Codec, ModelTokenizer, TokenizerError};
 use crate::units::Bytes;
@@ -49,7 +49,7 @@ pub(super) struct OpenModel {
     pub(super) dtype: Option<Dtype>,
     pub(super) files: ModelFiles,
     pub(super) overrides: Overrides,
-    pub(super) weights: Arc<WeightsFile>,
+    pub(super) weights: Arc<ModelFile>,
     pub(super) tokenizer: Arc<ModelTokenizer>,
     pub(super) shape: ModelShape,
 }
@@ -76,12 +76,10 @@ impl OpenModel {
             let path = path.clone();
             return Err(in_model(TokenizerError::External { path }.into()));
         }
-        let weights = WeightsFile::open(&files.path).map_err(|e| in_model(e.into()))?;
-        let shape =
-            memory::shape(weights.header(), weights.bytes()).map_err(|e| in_model(e.into()))?;
+        let weights = ModelFile::open(&files.path).map_err(|e| in_model(e.into()))?;
+        let shape = shape_of(&weights).map_err(|e| in_model(e.into()))?;
         let template = overrides.chat_template.as_deref();
-        let tokenizer = ModelTokenizer::from_gguf(weights.header(), weights.bytes(), template, now);
-        let tokenizer = tokenizer.map_err(|e| in_model(e.into()))?;
+        let tokenizer = tokenizer_of(&weights, template, now).map_err(in_model)?;
         Ok(Self {
             name: entry.name.clone(),
             license: entry.license.clone(),
@@ -100,19 +98,12 @@ impl OpenModel {
         estimate_of(&self.shape, context)
     }
 
-    /// The architecture the file names.
-    pub(super) fn architecture(&self) -> Option<String> {
-        self.weights
-            .header()
-            .string("general.architecture")
-            .ok()
-            .flatten()
-            .map(str::to_owned)
-    }
-
-    /// The label of the file's quantisation.
+    /// The label of the weights' quantisation.
     pub(super) fn quantization(&self) -> Option<String> {
-        quantization(self.weights.header())
+        match self.weights.as_ref() {
+            ModelFile::Gguf(file) => quantization(file.header()),
+            ModelFile::Safetensors(files) => files.set().main_dtype().map(|d| d.name().to_owned()),
+        }
     }
 
     /// Everything the plan and the record want to know.
@@ -130,9 +121,9 @@ impl OpenModel {
             source: Some(self.files.source.clone()),
             weights_sha256: Some(self.files.sha256.clone()),
             file_bytes: Some(self.files.bytes),
-            architecture: self.architecture(),
+            architecture: Some(self.shape.architecture.clone()),
             quantization: self.quantization(),
-            parameters: Some(self.weights.header().parameters()),
+            parameters: Some(self.weights.parameters()),
             context: u32::try_from(self.shape.context).ok(),
             tokenizer_digest: Some(self.tokenizer.digest().clone()),
             template_digest: template.cloned(),
@@ -141,6 +132,30 @@ impl OpenModel {
             estimate: Some(self.estimate(context)),
         }
     }
+}
+
+fn shape_of(weights: &ModelFile) -> Result<ModelShape, MemoryError> {
+    match weights {
+        ModelFile::Gguf(file) => memory::shape(file.header(), file.bytes()),
+        ModelFile::Safetensors(files) => memory::shape_from_config(files.config(), files.set()),
+    }
+}
+
+/// The tokenizer inside the weights, or the one in the files beside them.
+fn tokenizer_of(
+    weights: &ModelFile,
+    template: Option<&str>,
+    now: Timestamp,
+) -> Result<ModelTokenizer, EvalhError> {
+    Ok(match weights {
+        ModelFile::Gguf(file) => {
+            ModelTokenizer::from_gguf(file.header(), file.bytes(), template, now)?
+        }
+        ModelFile::Safetensors(files) => {
+            let beside = companions::read(files)?;
+            ModelTokenizer::from_files(&beside, template, now)?
+        }
+    })
 }
 
 /// The error of a room, with the model it is about.

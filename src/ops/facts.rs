@@ -2,13 +2,14 @@
 
 use super::Session;
 use super::candidate::{OpenModel, in_model, quantization};
+use super::companions::read_file;
 #[cfg(feature = "hub")]
 use crate::clock::Timestamp;
 use crate::config::ModelEntry;
 use crate::error::EvalhError;
 use crate::hub::ModelFiles;
 use crate::memory::{self, ModelShape};
-use crate::modelfile::{GgufHeader, ModelFileError, SafetensorsSet, is_safetensors};
+use crate::modelfile::{GgufHeader, ModelFile, SafetensorsSet, is_safetensors};
 #[cfg(feature = "hub")]
 use crate::tokenizer::ModelTokenizer;
 use crate::tokenizer::{ChatTemplate, TokenizerFile, Variables};
@@ -37,7 +38,10 @@ impl ModelFacts {
             return of_set(session, entry, &files.path).map_err(|e| in_model(&entry.name, e));
         }
         let model = OpenModel::open(session, entry, files.clone())?;
-        Ok(Self::of_header(model.weights.header(), model.shape))
+        Ok(match model.weights.as_ref() {
+            ModelFile::Gguf(file) => Self::of_header(file.header(), model.shape),
+            ModelFile::Safetensors(set) => Self::of_headers(set.config(), set.set())?,
+        })
     }
 
     /// Checks a GGUF header. `head` holds the bytes it was parsed from.
@@ -75,32 +79,18 @@ impl ModelFacts {
 /// Checks a set of safetensors and its `config.json`, and the tokenizer and chat template that the catalogue names or that lie beside it.
 fn of_set(session: &Session, entry: &ModelEntry, main: &Path) -> Result<ModelFacts, EvalhError> {
     let set = SafetensorsSet::open(main)?;
-    let facts = ModelFacts::of_headers(&read(&main.with_file_name("config.json"))?, &set)?;
+    let facts = ModelFacts::of_headers(&read_file(&main.with_file_name("config.json"))?, &set)?;
     let beside = |named: &Option<PathBuf>, name: &str| match named {
         Some(path) => Some(session.expand(path)),
         None => Some(main.with_file_name(name)).filter(|p| p.is_file()),
     };
     if let Some(path) = beside(&entry.tokenizer, "tokenizer.json") {
-        let tokenizer = TokenizerFile::parse(&read(&path)?)?;
+        let tokenizer = TokenizerFile::parse(&read_file(&path)?)?;
         tokenizer.decode(&tokenizer.encode(TRIAL)?)?;
     }
     if let Some(path) = beside(&entry.chat_template, "chat_template.jinja") {
-        let text = String::from_utf8_lossy(&read(&path)?).into_owned();
+        let text = String::from_utf8_lossy(&read_file(&path)?).into_owned();
         ChatTemplate::new(&text, Variables::default(), session.now)?;
     }
     Ok(facts)
-}
-
-/// Reads a file beside the weights; what reads it further refuses what is too long.
-fn read(path: &Path) -> Result<Vec<u8>, EvalhError> {
-    use std::io::Read as _;
-    const MOST_BYTES: u64 = 65 << 20;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|f| f.take(MOST_BYTES).read_to_end(&mut bytes))
-        .map_err(|source| ModelFileError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-    Ok(bytes)
 }

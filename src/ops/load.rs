@@ -158,7 +158,7 @@ pub(super) fn real(
         table: open.tokenizer.table(),
         peak_memory: || host::process_peak().ok(),
     };
-    let engine = CandleEngine::load(Arc::clone(&open.weights), &options)?;
+    let engine = CandleEngine::load(&open.weights, &options)?;
     let codec: Arc<dyn Codec> = open.tokenizer.clone();
     Ok(LoadedHost {
         engine: Box::new(engine),

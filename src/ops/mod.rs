@@ -5,6 +5,7 @@
 
 mod baseline;
 mod candidate;
+mod companions;
 mod compare;
 mod doctor;
 mod entry;

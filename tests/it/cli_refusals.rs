@@ -516,13 +516,13 @@ fn model_files() {
         (
             b"PK\x03\x04 and so on",
             format!(
-                "{not}not a GGUF file: it begins with the bytes 50 4b 03 04 instead of `GGUF`\n\nhint: evalh reads GGUF weight files; name one in the entry's `sources`\n"
+                "{not}not a GGUF file: it begins with the bytes 50 4b 03 04 instead of `GGUF`\n\nhint: evalh reads GGUF and safetensors weight files; name one in the entry's `sources`\n"
             ),
         ),
         (
             b"",
             format!(
-                "{not}not a GGUF file: it is empty\n\nhint: evalh reads GGUF weight files; name one in the entry's `sources`\n"
+                "{not}not a GGUF file: it is empty\n\nhint: evalh reads GGUF and safetensors weight files; name one in the entry's `sources`\n"
             ),
         ),
         (

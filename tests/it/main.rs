@@ -26,6 +26,8 @@ mod hostile;
 mod hostile_corpus;
 #[cfg(feature = "hub")]
 mod hub;
+#[cfg(all(feature = "hub", feature = "candle"))]
+mod hub_families;
 #[cfg(feature = "hub")]
 mod hub_faults;
 #[cfg(feature = "hub")]

@@ -5,14 +5,14 @@ use evalh::engine::candle::{CandleEngine, LoadOptions};
 use evalh::engine::{
     DecodingParams, Engine, GenerateRequest, RawGeneration, RawScore, ScoreRequest,
 };
-use evalh::modelfile::WeightsFile;
+use evalh::modelfile::ModelFile;
 use evalh::record::{DeviceChoice, Finish, TokenTable};
 use serde_json::Value;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 fn load(name: &str, device: DeviceChoice) -> Option<CandleEngine> {
-    let file = Arc::new(WeightsFile::open(&model_file(name)?).unwrap());
+    let file = ModelFile::open(&model_file(name)?).unwrap();
     let options = LoadOptions {
         device,
         dtype: None,
@@ -20,7 +20,7 @@ fn load(name: &str, device: DeviceChoice) -> Option<CandleEngine> {
         table: Arc::new(TokenTable::default()),
         peak_memory: || None,
     };
-    Some(CandleEngine::load(file, &options).unwrap())
+    Some(CandleEngine::load(&file, &options).unwrap())
 }
 
 fn ids(value: &Value) -> Vec<u32> {

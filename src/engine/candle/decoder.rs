@@ -5,7 +5,7 @@
 
 use super::backend;
 use super::experts::{Expert, Mixture};
-use super::family::{Blueprint, Experts, LayerSpec, Norms, QkNorm, RopeSpec};
+use super::family::{Blueprint, Divisors, Experts, LayerSpec, Norms, QkNorm, RopeSpec};
 use super::ops::{Attention, Embedding, Gated, HeadRope, Linear, Mode, RmsNorm, RopeTable, Vector};
 use super::weights::Weights;
 use crate::engine::EngineError;
@@ -30,7 +30,10 @@ struct Layer {
     mlp: Mlp,
     post_mlp_norm: Option<RmsNorm>,
     rope: Option<Arc<RopeTable>>,
-    spec: LayerSpec,
+    /// In texts longer than the blueprint's `short_rope`; `None` where it is the same.
+    long_rope: Option<Arc<RopeTable>>,
+    kv_heads: usize,
+    window: Option<usize>,
     /// (context, K * D) each.
     cache: (Tensor, Tensor),
 }
@@ -119,19 +122,24 @@ impl Decoder {
         self.capacity
     }
 
+    /// Whether a text that may reach `length` tokens is rotated by the long set of frequencies, where there are two.
+    pub(super) fn is_long(&self, length: usize) -> bool {
+        length > self.blueprint.short_rope
+    }
+
     /// Computes `ids` at positions `first..`, over what the cache holds before `first`, and hands the logits of every row from `wanted` on
-    /// (counted in `ids`) to `each` with its row.
+    /// (counted in `ids`) to `each` with its row. `long` must be the same for all positions of a text.
     pub(super) fn forward(
         &self,
         ids: &[u32],
-        first: usize,
+        (first, long): (usize, bool),
         wanted: usize,
         each: &mut dyn FnMut(usize, &[f32]),
     ) -> std::result::Result<(), EngineError> {
         let mut done = 0;
         for chunk in ids.chunks(CHUNK_ROWS) {
             pooled(|| {
-                let hidden = self.hidden(chunk, first + done)?;
+                let hidden = self.hidden(chunk, first + done, long)?;
                 let from = wanted.saturating_sub(done).min(chunk.len());
                 self.logits(&hidden, from, &mut |row, logits| each(done + row, logits))
             })
@@ -142,13 +150,13 @@ impl Decoder {
     }
 
     /// (L, E) after the last layer.
-    fn hidden(&self, ids: &[u32], first: usize) -> Result<Tensor> {
+    fn hidden(&self, ids: &[u32], first: usize, long: bool) -> Result<Tensor> {
         let mut x = self
             .embedding
             .forward(ids, self.blueprint.embedding_scale.unwrap_or(1.0))?;
         for layer in &self.layers {
             let input = normed(layer.attention_norm.as_ref(), &x)?;
-            let attended = self.attend(layer, &input, first)?;
+            let attended = self.attend(layer, &input, first, long)?;
             x = self.add(x, layer.post_attention_norm.as_ref(), &attended)?;
             let input = normed(layer.mlp_norm.as_ref(), &x)?;
             let mlp = layer.mlp.forward(&input, &self.gated)?;
@@ -167,7 +175,7 @@ impl Decoder {
     }
 
     /// (L, E) -> (L, E); writes the rows' keys and values into the cache.
-    fn attend(&self, layer: &Layer, x: &Tensor, first: usize) -> Result<Tensor> {
+    fn attend(&self, layer: &Layer, x: &Tensor, first: usize, long: bool) -> Result<Tensor> {
         let Blueprint {
             heads,
             head_dim,
@@ -177,7 +185,9 @@ impl Decoder {
             attention_softcap,
             ..
         } = self.blueprint;
-        let kv_heads = layer.spec.kv_heads;
+        let kv_heads = layer.kv_heads;
+        let other = layer.long_rope.as_deref().filter(|_| long);
+        let table = other.or(layer.rope.as_deref());
         let joint = layer.qkv.forward(x)?;
         let rope = |column, heads, norm| HeadRope {
             column,
@@ -185,7 +195,7 @@ impl Decoder {
             head_dim,
             norm,
             eps,
-            table: layer.rope.as_deref(),
+            table,
             style: rope_style,
             first,
         };
@@ -207,7 +217,7 @@ impl Decoder {
             kv_heads,
             head_dim,
             scale: attention_scale,
-            window: layer.spec.window,
+            window: layer.window,
             softcap: attention_softcap,
         };
         let out =
@@ -271,58 +281,65 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn norm(&self, name: String) -> std::result::Result<RmsNorm, EngineError> {
-        let weight = self.weights.vector(&name, self.blueprint.embedding)?;
+        let weight = self.weights.norm(&name, self.blueprint.embedding)?;
         Ok(RmsNorm::new(weight, self.blueprint.eps, self.mode))
     }
 
     fn layers(&self) -> std::result::Result<Vec<Layer>, EngineError> {
-        let mut tables: Vec<(RopeSpec, Arc<RopeTable>)> = Vec::new();
+        let mut tables = Vec::new();
         let mut layers = Vec::with_capacity(self.blueprint.layers.len());
         for (i, spec) in self.blueprint.layers.iter().enumerate() {
-            let known = |rope| {
-                tables
-                    .iter()
-                    .find(|t| t.0 == rope)
-                    .map(|t| Arc::clone(&t.1))
-            };
-            let table = match spec.rope.map(|rope| (rope, known(rope))) {
-                Some((rope, None)) => {
-                    let table = Arc::new(self.table(rope)?);
-                    tables.push((rope, Arc::clone(&table)));
-                    Some(table)
-                }
-                other => other.and_then(|(_, table)| table),
-            };
-            layers.push(self.layer(i, *spec, table)?);
+            let rope = self.table(spec.rope.as_ref(), &mut tables)?;
+            // A context that no long text fits into needs no frequencies for one.
+            let long = spec.long_rope.as_ref();
+            let long = long.filter(|_| self.capacity > self.blueprint.short_rope);
+            let long_rope = self.table(long, &mut tables)?;
+            layers.push(self.layer(i, spec, (rope, long_rope))?);
         }
         Ok(layers)
     }
 
-    fn table(&self, spec: RopeSpec) -> std::result::Result<RopeTable, EngineError> {
+    /// The table of a rotation, made once for all layers that share it.
+    fn table(
+        &self,
+        spec: Option<&RopeSpec>,
+        tables: &mut Vec<(RopeSpec, Arc<RopeTable>)>,
+    ) -> std::result::Result<Option<Arc<RopeTable>>, EngineError> {
+        let Some(spec) = spec else { return Ok(None) };
+        if let Some((_, table)) = tables.iter().find(|t| t.0 == *spec) {
+            return Ok(Some(Arc::clone(table)));
+        }
         let dims = self.blueprint.rope_dims;
-        let factors = spec.factors.filter(|name| self.weights.has(name));
-        let factors = factors.map(|name| self.weights.vector(name, dims / 2));
-        let factors = factors.transpose()?;
-        let factors = factors.as_ref().map(|f| f.host.as_slice());
-        RopeTable::new(spec, dims, factors, self.capacity, self.device)
-            .map_err(backend("rotary table"))
+        let divisors = match &spec.divisors {
+            Some(Divisors::Given(given)) => Some(given.clone()),
+            Some(Divisors::Tensor(name)) if self.weights.has(name) => {
+                let values = self.weights.values(name, dims / 2)?;
+                Some(values.into_iter().map(f64::from).collect())
+            }
+            _ => None,
+        };
+        let table = RopeTable::new(spec, dims, divisors.as_deref(), self.capacity, self.device)
+            .map_err(backend("rotary table"))?;
+        let table = Arc::new(table);
+        tables.push((spec.clone(), Arc::clone(&table)));
+        Ok(Some(table))
     }
 
     fn layer(
         &self,
         i: usize,
-        spec: LayerSpec,
-        rope: Option<Arc<RopeTable>>,
+        spec: &LayerSpec,
+        (rope, long_rope): (Option<Arc<RopeTable>>, Option<Arc<RopeTable>>),
     ) -> std::result::Result<Layer, EngineError> {
         let b = self.blueprint;
         let name = |part: &str| format!("blk.{i}.{part}.weight");
         let kv = spec.kv_heads * b.head_dim;
         let qk_norm = |part: &str, heads: usize| match b.qk_norm {
             QkNorm::None => Ok(None),
-            QkNorm::PerHead => self.weights.vector(&name(part), b.head_dim).map(Some),
+            QkNorm::PerHead => self.weights.norm(&name(part), b.head_dim).map(Some),
             QkNorm::Whole => {
                 let all = heads * b.head_dim;
-                self.weights.vector(&name(part), all).map(Some)
+                self.weights.norm(&name(part), all).map(Some)
             }
         };
         let norm_if = |wanted: bool, part: &str| wanted.then(|| self.norm(name(part))).transpose();
@@ -343,7 +360,9 @@ impl Builder<'_> {
             },
             post_mlp_norm: norm_if(post, "post_ffw_norm")?,
             rope,
-            spec,
+            long_rope,
+            kv_heads: spec.kv_heads,
+            window: spec.window,
             cache: (self.cache(kv)?, self.cache(kv)?),
         })
     }

@@ -2,9 +2,11 @@
 //!
 //! Sources: the fields of `config.json` of each family in the transformers library, and llama.cpp's `gguf-py` for the names of keys and tensors.
 
-use super::family::{Blueprint, Experts, Family, Keys, LayerSpec, Norms, QkNorm, RopeSpec};
+use super::family::{
+    Blueprint, Divisors, Experts, Family, Keys, LayerSpec, Norms, QkNorm, RopeSpec,
+};
 use crate::engine::EngineError;
-use crate::engine::kernels::elementwise::{Activation, RopeStyle};
+use crate::engine::kernels::elementwise::Activation;
 
 /// Every architecture with a description, by its name in a GGUF file.
 pub(super) const ALL: [(&str, Family); 10] = [
@@ -23,12 +25,12 @@ pub(super) const ALL: [(&str, Family); 10] = [
 /// Most experts of a layer.
 const MAX_EXPERTS: u64 = 1 << 12;
 
-/// Llama 1 to 3, SmolLM2, Mistral and Mixtral in their Llama form. Files hold query and key rows in the order of neighbouring pairs.
+/// Llama 1 to 3, SmolLM2, Mistral and Mixtral in their Llama form. GGUF files hold query and key rows in the order of neighbouring pairs.
 fn llama(keys: &Keys<'_>) -> Result<Blueprint, EngineError> {
     let base = keys.base()?;
     let feed_forward = base.feed_forward;
     Ok(Blueprint {
-        rope_style: RopeStyle::Neighbours,
+        rope_style: keys.extras.rope_style,
         experts: experts(keys, feed_forward)?,
         ..base
     })
@@ -87,13 +89,11 @@ fn gemma(keys: &Keys<'_>) -> Result<Blueprint, EngineError> {
 fn gemma2(keys: &Keys<'_>) -> Result<Blueprint, EngineError> {
     let mut blueprint = gemma(keys)?;
     let window = keys.required("attention.sliding_window", 1 << 24)?;
-    for layer in blueprint.layers.iter_mut().step_by(2) {
-        layer.window = Some(window);
+    for (i, layer) in blueprint.layers.iter_mut().enumerate() {
+        layer.window = keys.is_windowed(i, i % 2 == 0).then_some(window);
     }
     // The 27B model scales its queries by the width of a head's share of the residual stream, all others by the head's own width.
-    if blueprint.layers.len() == 46 {
-        blueprint.attention_scale = by_share(&blueprint);
-    }
+    blueprint.attention_scale = gemma_scale(keys, &blueprint, 46)?;
     blueprint.attention_softcap = keys.scale("attn_logit_softcapping")?;
     blueprint.logit_softcap = keys.scale("final_logit_softcapping")?;
     Ok(Blueprint {
@@ -102,8 +102,15 @@ fn gemma2(keys: &Keys<'_>) -> Result<Blueprint, EngineError> {
     })
 }
 
-fn by_share(blueprint: &Blueprint) -> f32 {
-    1.0 / ((blueprint.embedding / blueprint.heads) as f32).sqrt()
+/// The factor on attention scores: as given, else by the head's width, or in the model with `large` layers by its share of the residual stream.
+fn gemma_scale(keys: &Keys<'_>, blueprint: &Blueprint, large: usize) -> Result<f32, EngineError> {
+    let by_share = 1.0 / ((blueprint.embedding / blueprint.heads) as f32).sqrt();
+    let usual = if blueprint.layers.len() == large {
+        by_share
+    } else {
+        blueprint.attention_scale
+    };
+    Ok(keys.scale("attention.scale")?.unwrap_or(usual))
 }
 
 /// Gemma 3: as Gemma 2 with normalised queries and keys, and five local layers for each global one, with a rotation of their own.
@@ -119,19 +126,17 @@ fn gemma3(keys: &Keys<'_>) -> Result<Blueprint, EngineError> {
             .positive("rope.freq_base_swa")?
             .unwrap_or(LOCAL_ROPE_BASE),
         factor: 1.0,
-        factors: None,
+        divisors: None,
         magnitude: 1.0,
     };
     for (i, layer) in blueprint.layers.iter_mut().enumerate() {
-        if (i + 1) % pattern != 0 {
+        if keys.is_windowed(i, (i + 1) % pattern != 0) {
             layer.window = Some(window);
-            layer.rope = Some(local);
+            layer.rope = Some(local.clone());
         }
     }
     // As in Gemma 2, for the 27B model.
-    if blueprint.layers.len() == 62 {
-        blueprint.attention_scale = by_share(&blueprint);
-    }
+    blueprint.attention_scale = gemma_scale(keys, &blueprint, 62)?;
     blueprint.attention_softcap = keys.scale("attn_logit_softcapping")?;
     blueprint.logit_softcap = keys.scale("final_logit_softcapping")?;
     Ok(Blueprint {
@@ -143,28 +148,41 @@ fn gemma3(keys: &Keys<'_>) -> Result<Blueprint, EngineError> {
 
 /// Phi 3: queries, keys and values in one matrix, gate and up in another.
 ///
-/// Long-context files hold two sets of frequency factors. Which one applies depends on the length of the conversation, so that one text would
-/// be computed in two ways; here the context ends where the short factors do.
+/// Long-context files hold two sets of frequency divisors (Ding et al. 2024). The transformers library takes the long set as soon as a text
+/// passes the original context, with keys in its cache that were rotated by the short one. Here the set is chosen once, by the length that the
+/// request may reach, so that every token of a text is computed with one set and the result depends on the request alone.
 fn phi3(keys: &Keys<'_>) -> Result<Blueprint, EngineError> {
     let mut blueprint = keys.base()?;
     let window = keys.window()?;
     let original = keys.optional("rope.scaling.original_context_length", 1 << 24)?;
     let magnitude = keys.positive("rope.scaling.attn_factor")?;
+    let given = |list: &Option<Vec<f64>>, tensor| match list {
+        Some(list) => Divisors::Given(list.clone()),
+        None => Divisors::Tensor(tensor),
+    };
+    let short = given(&keys.extras.divisors, "rope_factors_short.weight");
+    let long = given(&keys.extras.long_divisors, "rope_factors_long.weight");
     for layer in &mut blueprint.layers {
         layer.window = window;
-        layer.rope = layer.rope.map(|rope| RopeSpec {
-            factors: Some("rope_factors_short.weight"),
-            magnitude: magnitude.unwrap_or(1.0),
-            ..rope
-        });
+        let with = |divisors: &Divisors| {
+            layer.rope.as_ref().map(|rope| RopeSpec {
+                divisors: Some(divisors.clone()),
+                magnitude: magnitude.unwrap_or(1.0),
+                ..rope.clone()
+            })
+        };
+        (layer.rope, layer.long_rope) = (with(&short), with(&long));
     }
-    blueprint.context = original.map_or(blueprint.context, |o| o.min(blueprint.context));
+    blueprint.short_rope = original.unwrap_or(blueprint.context);
     Ok(blueprint)
 }
 
 /// SmolLM 3: Llama without rotation in every fourth layer.
 fn smollm3(keys: &Keys<'_>) -> Result<Blueprint, EngineError> {
     let mut blueprint = llama(keys)?;
+    if keys.extras.rotated.is_some() {
+        return Ok(blueprint);
+    }
     let fourth = |layer: &mut LayerSpec| layer.rope = None;
     blueprint
         .layers

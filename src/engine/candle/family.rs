@@ -1,30 +1,42 @@
 //! What the metadata of a model file says about the blocks of its decoder: the description, and the checked reading of its keys.
 //!
-//! The families themselves are in `families`. Knows no tensors and no device.
+//! Keys have the names of GGUF files; a `config.json` is read under the same names (`config`), so that a family is described once. The
+//! families themselves are in `families`. Knows no tensors and no device.
 
 use super::families;
 use crate::engine::EngineError;
 use crate::engine::kernels::elementwise::{Activation, RopeStyle};
 use crate::modelfile::GgufHeader;
 
+/// Divisors of the frequencies of a rotation.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Divisors {
+    /// A tensor of the file, where the file has it.
+    Tensor(&'static str),
+    /// Given by the configuration, one for each pair.
+    Given(Vec<f64>),
+}
+
 /// Rotary embedding of one layer.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct RopeSpec {
     /// Base of the frequencies.
     pub base: f64,
     /// Positions are divided by this (linear scaling); 1 means unscaled.
     pub factor: f64,
-    /// Tensor of the file with a divisor for each frequency, used where the file has it.
-    pub factors: Option<&'static str>,
+    /// Divisors of the frequencies, if any.
+    pub divisors: Option<Divisors>,
     /// Factor on the rotated values.
     pub magnitude: f64,
 }
 
 /// One layer.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct LayerSpec {
     /// Rotary embedding; `None` leaves queries and keys as they are.
     pub rope: Option<RopeSpec>,
+    /// Rotary embedding of texts longer than [`Blueprint::short_rope`]; `None` where it is the same.
+    pub long_rope: Option<RopeSpec>,
     /// Sliding window in tokens; `None` sees everything.
     pub window: Option<usize>,
     /// Key/value heads.
@@ -79,6 +91,8 @@ pub(super) struct Blueprint {
     pub feed_forward: usize,
     /// Trained context.
     pub context: usize,
+    /// Longest text in tokens for which layers rotate by `rope`; a longer one is rotated by `long_rope` from its first token on.
+    pub short_rope: usize,
     /// Epsilon of every norm.
     pub eps: f32,
     /// Layers in order.
@@ -115,26 +129,91 @@ pub fn supported_architectures() -> Vec<&'static str> {
     families::ALL.iter().map(|f| f.0).collect()
 }
 
-/// Reads the description of the decoder in a file.
-pub(super) fn blueprint(header: &GgufHeader) -> Result<Blueprint, EngineError> {
+/// Reads the description of the decoder in a GGUF file.
+pub(super) fn of_gguf(header: &GgufHeader) -> Result<Blueprint, EngineError> {
     let architecture = header.string("general.architecture")?.unwrap_or("");
-    let family = families::ALL
-        .iter()
-        .find(|f| f.0 == architecture)
-        .ok_or_else(|| EngineError::UnsupportedArchitecture {
-            found: architecture.to_owned(),
-            supported: supported_architectures(),
-        })?;
-    family.1(&Keys {
-        header,
+    of_keys(&Keys {
+        metadata: header,
         architecture,
+        extras: &Extras {
+            rope_style: RopeStyle::Neighbours,
+            ..Extras::default()
+        },
     })
+}
+
+/// Reads the description behind the keys.
+pub(super) fn of_keys(keys: &Keys<'_>) -> Result<Blueprint, EngineError> {
+    let family = families::ALL.iter().find(|f| f.0 == keys.architecture);
+    let family = family.ok_or_else(|| EngineError::UnsupportedArchitecture {
+        found: keys.architecture.to_owned(),
+        supported: supported_architectures(),
+    })?;
+    family.1(keys)
+}
+
+/// Where the values of keys come from.
+pub(super) trait Metadata {
+    /// A whole number.
+    fn unsigned(&self, key: &str) -> Result<Option<u64>, EngineError>;
+    /// A number.
+    fn float(&self, key: &str) -> Result<Option<f64>, EngineError>;
+    /// A text.
+    fn string(&self, key: &str) -> Result<Option<String>, EngineError>;
+    /// The key's name in messages.
+    fn place(&self, key: &str) -> String;
+}
+
+impl Metadata for GgufHeader {
+    fn unsigned(&self, key: &str) -> Result<Option<u64>, EngineError> {
+        Ok(Self::unsigned(self, key)?)
+    }
+
+    fn float(&self, key: &str) -> Result<Option<f64>, EngineError> {
+        Ok(Self::float(self, key)?)
+    }
+
+    fn string(&self, key: &str) -> Result<Option<String>, EngineError> {
+        Ok(Self::string(self, key)?.map(str::to_owned))
+    }
+
+    fn place(&self, key: &str) -> String {
+        key.to_owned()
+    }
+}
+
+/// What configurations say in lists and GGUF files leave to the reader, or to the order of their rows.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Extras {
+    /// How the rows of queries and keys of the Llama families are ordered.
+    pub rope_style: RopeStyle,
+    /// Which layers see a window only.
+    pub windowed: Option<Vec<bool>>,
+    /// Which layers rotate.
+    pub rotated: Option<Vec<bool>>,
+    /// Divisors of the frequencies.
+    pub divisors: Option<Vec<f64>>,
+    /// Divisors of the frequencies in long texts.
+    pub long_divisors: Option<Vec<f64>>,
+}
+
+impl Default for Extras {
+    fn default() -> Self {
+        Self {
+            rope_style: RopeStyle::Halves,
+            windowed: None,
+            rotated: None,
+            divisors: None,
+            long_divisors: None,
+        }
+    }
 }
 
 /// Metadata keys of one architecture, range-checked.
 pub(super) struct Keys<'h> {
-    header: &'h GgufHeader,
-    architecture: &'h str,
+    pub(super) metadata: &'h dyn Metadata,
+    pub(super) architecture: &'h str,
+    pub(super) extras: &'h Extras,
 }
 
 impl Keys<'_> {
@@ -144,14 +223,14 @@ impl Keys<'_> {
 
     pub(super) fn wrong(&self, name: &str, found: impl ToString, why: &str) -> EngineError {
         EngineError::Metadata {
-            key: self.key(name),
+            key: self.metadata.place(&self.key(name)),
             found: found.to_string(),
             why: why.to_owned(),
         }
     }
 
     pub(super) fn optional(&self, name: &str, most: u64) -> Result<Option<usize>, EngineError> {
-        match self.header.unsigned(&self.key(name))? {
+        match self.metadata.unsigned(&self.key(name))? {
             None => Ok(None),
             Some(v) if (1..=most).contains(&v) => Ok(Some(v as usize)),
             Some(v) => Err(self.wrong(name, v, &format!("it must be 1 to {most}"))),
@@ -161,10 +240,16 @@ impl Keys<'_> {
     /// Sliding window in tokens; files without one say 0 or nothing.
     pub(super) fn window(&self) -> Result<Option<usize>, EngineError> {
         let key = self.key("attention.sliding_window");
-        match self.header.unsigned(&key)? {
+        match self.metadata.unsigned(&key)? {
             Some(0) => Ok(None),
             _ => self.optional("attention.sliding_window", 1 << 24),
         }
+    }
+
+    /// Whether layer `i` sees a window only: as the configuration lists it, else as is usual.
+    pub(super) fn is_windowed(&self, i: usize, usual: bool) -> bool {
+        let listed = self.extras.windowed.as_ref();
+        listed.and_then(|l| l.get(i).copied()).unwrap_or(usual)
     }
 
     pub(super) fn required(&self, name: &str, most: u64) -> Result<usize, EngineError> {
@@ -173,7 +258,7 @@ impl Keys<'_> {
     }
 
     pub(super) fn positive(&self, name: &str) -> Result<Option<f64>, EngineError> {
-        match self.header.float(&self.key(name))? {
+        match self.metadata.float(&self.key(name))? {
             Some(v) if !(v.is_finite() && v > 0.0) => {
                 Err(self.wrong(name, v, "it must be a positive number"))
             }
@@ -189,7 +274,7 @@ impl Keys<'_> {
     /// Linear rope scaling; refuses the kinds this decoder does not compute.
     fn rope_factor(&self) -> Result<f64, EngineError> {
         let kind = self.key("rope.scaling.type");
-        match self.header.string(&kind)? {
+        match self.metadata.string(&kind)?.as_deref() {
             None | Some("none" | "longrope") => Ok(1.0),
             Some("linear") => Ok(self.positive("rope.scaling.factor")?.unwrap_or(1.0)),
             Some(other) => Err(self.wrong(
@@ -198,6 +283,23 @@ impl Keys<'_> {
                 "only `none` and `linear` are supported",
             )),
         }
+    }
+
+    /// The layers, alike but for what the lists of a configuration say.
+    fn layers(&self, layer: &LayerSpec) -> Result<Vec<LayerSpec>, EngineError> {
+        let mut layers = vec![layer.clone(); self.required("block_count", 1 << 10)?];
+        if let Some(windowed) = &self.extras.windowed {
+            let window = self.window()?;
+            for (layer, _) in layers.iter_mut().zip(windowed).filter(|(_, w)| **w) {
+                layer.window = window;
+            }
+        }
+        if let Some(rotated) = &self.extras.rotated {
+            for (layer, _) in layers.iter_mut().zip(rotated).filter(|(_, r)| !**r) {
+                layer.rope = None;
+            }
+        }
+        Ok(layers)
     }
 
     /// What all families share; a family overrides the rest.
@@ -241,21 +343,27 @@ impl Keys<'_> {
         let rope = RopeSpec {
             base: self.positive("rope.freq_base")?.unwrap_or(10_000.0),
             factor: self.rope_factor()?,
-            factors: Some("rope_freqs.weight"),
+            divisors: Some(match &self.extras.divisors {
+                Some(given) => Divisors::Given(given.clone()),
+                None => Divisors::Tensor("rope_freqs.weight"),
+            }),
             magnitude: 1.0,
         };
         let layer = LayerSpec {
             rope: Some(rope),
+            long_rope: None,
             window: None,
             kv_heads,
         };
+        let context = self.required("context_length", 1 << 24)?;
         Ok(Blueprint {
             embedding,
             heads,
             head_dim,
             rope_dims,
             feed_forward: self.required("feed_forward_length", 1 << 20)?,
-            context: self.required("context_length", 1 << 24)?,
+            context,
+            short_rope: context,
             eps: eps.ok_or_else(|| {
                 self.wrong(
                     "attention.layer_norm_rms_epsilon",
@@ -263,7 +371,7 @@ impl Keys<'_> {
                     "the architecture needs it",
                 )
             })? as f32,
-            layers: vec![layer; self.required("block_count", 1 << 10)?],
+            layers: self.layers(&layer)?,
             rope_style: RopeStyle::Halves,
             qk_norm: QkNorm::None,
             norms: Norms::Pre,

@@ -1,14 +1,18 @@
-//! The candle engine: one generic decoder on candle tensors, for models in GGUF files.
+//! The candle engine: one generic decoder on candle tensors, for models in GGUF and safetensors files.
 //!
-//! `family` turns a file's metadata into a description of its blocks, `weights` finds the tensors, `decoder` runs the description, `ops`
+//! `describe` turns a model file into a description of its blocks (`families`, over the keys of a GGUF header or of a `config.json`) and its
+//! tensors, `weights` finds them, `decoder` runs the description, `ops`
 //! holds the operations: own kernels on the CPU, candle's tensor operations on other devices (and on the CPU when asked for, as the plain
 //! reference). candle-transformers' quantized models are not used for these families (docs/decisions/0002-own-decoder.md).
 
+mod config;
 mod decoder;
+mod describe;
 mod device;
 mod experts;
 mod families;
 mod family;
+mod names;
 mod ops;
 mod run;
 mod weights;

@@ -9,7 +9,7 @@ use crate::engine::kernels::attention::{AttentionShape, Inputs, attention};
 use crate::engine::kernels::dequant::expand;
 use crate::engine::kernels::elementwise::{Activation, RopeStyle, gated, rms_norm, rotate};
 use crate::engine::kernels::matmul::{WeightRows, matmul};
-use crate::modelfile::{TensorInfo, WeightsFile};
+use crate::modelfile::{MappedTensor, TensorMap};
 use candle_core::quantized::QMatMul;
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp3, D, DType, Device, Layout, Module, Result, Shape, Tensor,
@@ -62,7 +62,7 @@ pub(super) enum Linear {
 
 /// Weight blocks in the mapped file.
 pub(super) struct KernelLinear {
-    file: Arc<WeightsFile>,
+    map: Arc<TensorMap>,
     parts: Vec<Rows>,
     bias: Option<Vector>,
 }
@@ -70,23 +70,23 @@ pub(super) struct KernelLinear {
 /// Some rows of a tensor in the file: all of a matrix, or one expert's share of a stack.
 #[derive(Debug, Clone)]
 pub(super) struct Rows {
-    pub(super) info: TensorInfo,
+    pub(super) tensor: MappedTensor,
     pub(super) first: usize,
     pub(super) count: usize,
 }
 
 impl Rows {
     /// Their blocks.
-    pub(super) fn bytes<'f>(&self, file: &'f WeightsFile) -> &'f [u8] {
-        let bytes = file.tensor_bytes(&self.info);
-        let row = bytes.len() / self.info.rows();
+    pub(super) fn bytes<'m>(&self, map: &'m TensorMap) -> &'m [u8] {
+        let bytes = map.bytes(&self.tensor);
+        let row = bytes.len() / self.tensor.info.rows();
         &bytes[self.first * row..(self.first + self.count) * row]
     }
 }
 
 impl Linear {
-    pub(super) fn kernels(file: Arc<WeightsFile>, parts: Vec<Rows>, bias: Option<Vector>) -> Self {
-        Self::Kernels(KernelLinear { file, parts, bias })
+    pub(super) fn kernels(map: Arc<TensorMap>, parts: Vec<Rows>, bias: Option<Vector>) -> Self {
+        Self::Kernels(KernelLinear { map, parts, bias })
     }
 
     pub(super) fn tensors(matrices: Vec<QMatMul>, bias: Option<Vector>) -> Self {
@@ -126,10 +126,10 @@ impl CustomOp1 for KernelLinear {
             .parts
             .iter()
             .map(|p| WeightRows {
-                ty: p.info.ty,
-                bytes: p.bytes(&self.file),
+                ty: p.tensor.info.ty,
+                bytes: p.bytes(&self.map),
                 rows: p.count,
-                columns: p.info.columns(),
+                columns: p.tensor.info.columns(),
             })
             .collect();
         let rows = x.len() / weights[0].columns;
@@ -149,30 +149,34 @@ impl CustomOp1 for KernelLinear {
 
 /// The embedding table in its own blocks.
 pub(super) struct Embedding {
-    file: Arc<WeightsFile>,
-    info: TensorInfo,
+    map: Arc<TensorMap>,
+    tensor: MappedTensor,
     device: Device,
 }
 
 impl Embedding {
-    pub(super) fn new(file: Arc<WeightsFile>, info: TensorInfo, device: Device) -> Self {
-        Self { file, info, device }
+    pub(super) fn new(map: Arc<TensorMap>, tensor: MappedTensor, device: Device) -> Self {
+        Self {
+            map,
+            tensor,
+            device,
+        }
     }
 
     /// Ids in the vocabulary.
     pub(super) fn vocabulary(&self) -> usize {
-        self.info.rows()
+        self.tensor.info.rows()
     }
 
     /// ids -> (L, E), each row times `scale`. The caller has checked that the ids are in the vocabulary.
     pub(super) fn forward(&self, ids: &[u32], scale: f32) -> Result<Tensor> {
-        let width = self.info.columns();
-        let bytes = self.file.tensor_bytes(&self.info);
+        let width = self.tensor.info.columns();
+        let bytes = self.map.bytes(&self.tensor);
         let row_bytes = bytes.len() / self.vocabulary();
         let mut out = vec![0.0; ids.len() * width];
         for (&id, row) in ids.iter().zip(out.chunks_exact_mut(width)) {
             expand(
-                self.info.ty,
+                self.tensor.info.ty,
                 &bytes[id as usize * row_bytes..][..row_bytes],
                 row,
             );
@@ -274,12 +278,12 @@ pub(super) struct RopeTable {
 }
 
 impl RopeTable {
-    /// Angles are `position / factor * base^(-2i/dims) / factors[i]`, computed in f64 (Su et al. 2021); both cos and sin are multiplied by the
+    /// Angles are `position / factor * base^(-2i/dims) / divisors[i]`, computed in f64 (Su et al. 2021); both cos and sin are multiplied by the
     /// magnitude (Ding et al. 2024).
     pub(super) fn new(
-        spec: RopeSpec,
+        spec: &RopeSpec,
         dims: usize,
-        factors: Option<&[f32]>,
+        divisors: Option<&[f64]>,
         context: usize,
         device: &Device,
     ) -> Result<Self> {
@@ -287,7 +291,7 @@ impl RopeTable {
         let frequency = |i: usize| {
             spec.base.powf(-2.0 * i as f64 / dims as f64)
                 / spec.factor
-                / factors.map_or(1.0, |f| f64::from(f[i]))
+                / divisors.map_or(1.0, |d| d[i])
         };
         let frequencies: Vec<f64> = (0..pairs).map(frequency).collect();
         let angles = (0..context).flat_map(|p| frequencies.iter().map(move |f| p as f64 * f));

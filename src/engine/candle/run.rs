@@ -1,8 +1,8 @@
 //! The [`Engine`] over a loaded decoder: single-stream generation and prefix-sharing log-likelihoods.
 
 use super::decoder::{CHUNK_ROWS, Decoder};
+use super::describe::describe;
 use super::device;
-use super::family::blueprint;
 use super::ops::Mode;
 use super::weights::Weights;
 use crate::clock::{self, Instant};
@@ -13,7 +13,7 @@ use crate::engine::{
     Engine, EngineError, EngineInfo, GenerateRequest, GenerateSink, RawGeneration, RawScore,
     ScoreRequest, ScoreSink,
 };
-use crate::modelfile::WeightsFile;
+use crate::modelfile::ModelFile;
 use crate::record::{DeviceChoice, Dtype, Finish, TokenTable};
 use crate::units::Bytes;
 use std::ops::ControlFlow;
@@ -45,6 +45,8 @@ pub struct CandleEngine {
     peak_memory: fn() -> Option<Bytes>,
     /// Ids whose keys and values the cache holds, from position 0.
     cached: Vec<u32>,
+    /// Whether they were rotated as those of a long text.
+    long: bool,
 }
 
 impl CandleEngine {
@@ -52,7 +54,7 @@ impl CandleEngine {
     ///
     /// # Errors
     /// When the architecture is unknown, a tensor is missing or misshapen, or the device is not there.
-    pub fn load(file: Arc<WeightsFile>, options: &LoadOptions) -> Result<Self, EngineError> {
+    pub fn load(file: &ModelFile, options: &LoadOptions) -> Result<Self, EngineError> {
         let device = device::open(options.device)?;
         if let Some(asked) = options.dtype.filter(|d| *d != ACTIVATIONS) {
             return Err(EngineError::Dtype {
@@ -66,10 +68,11 @@ impl CandleEngine {
         } else {
             Mode::Tensors
         };
-        let blueprint = blueprint(file.header())?;
-        let capacity = blueprint.context.min(options.context.max(1) as usize);
-        let weights = Weights::new(Arc::clone(&file), device.clone(), mode);
-        let decoder = Decoder::new(blueprint, &weights, &device, mode, capacity)?;
+        let described = describe(file)?;
+        let capacity = described.blueprint.context;
+        let capacity = capacity.min(options.context.max(1) as usize);
+        let weights = Weights::new(described.tensors, device.clone(), mode);
+        let decoder = Decoder::new(described.blueprint, &weights, &device, mode, capacity)?;
         device
             .synchronize()
             .map_err(super::backend("synchronisation"))?;
@@ -96,7 +99,17 @@ impl CandleEngine {
             table: Arc::clone(&options.table),
             peak_memory: options.peak_memory,
             cached: Vec::new(),
+            long: false,
         })
+    }
+
+    /// Prepares for a text that may reach `length` tokens: what was rotated otherwise cannot be shared with it.
+    fn begin(&mut self, length: usize) {
+        let long = self.decoder.is_long(length);
+        if long != self.long {
+            self.cached.clear();
+            self.long = long;
+        }
     }
 
     /// Checks ids against the vocabulary and the context.
@@ -127,7 +140,8 @@ impl CandleEngine {
         each: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), EngineError> {
         self.cached.truncate(first);
-        self.decoder.forward(ids, first, wanted, each)?;
+        self.decoder
+            .forward(ids, (first, self.long), wanted, each)?;
         self.cached.extend_from_slice(ids);
         Ok(())
     }
@@ -143,6 +157,7 @@ impl CandleEngine {
         each: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), EngineError> {
         self.check(ids, "sequence", ids.len())?;
+        self.begin(ids.len());
         self.compute(ids, 0, wanted, each)
     }
 
@@ -157,6 +172,8 @@ impl CandleEngine {
 
     fn continue_prompt(&mut self, request: &GenerateRequest) -> Result<RawGeneration, EngineError> {
         self.check(&request.ids, "prompt", request.ids.len())?;
+        // The last token of an answer is not computed.
+        self.begin(request.ids.len() + request.max_tokens.saturating_sub(1) as usize);
         let begun = clock::now();
         let logits = self.last_logits(&request.ids, 0)?;
         let prefill = begun.elapsed();
@@ -232,6 +249,7 @@ impl CandleEngine {
             .copied()
             .collect();
         // The row before the first continuation token must be computed for its logits; everything before it may be shared.
+        self.begin(ids.len());
         let shared = common_prefix(&self.cached, &ids).min(context.len() - 1);
         let mut score = RawScore {
             token_logprobs: Vec::with_capacity(continuation.len()),

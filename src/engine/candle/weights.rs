@@ -1,10 +1,12 @@
 //! Finding tensors of a file by name and shape, and giving them to the operations in the form the device needs.
 
 use super::backend;
+use super::describe::Tensors;
+use super::names::{self, Naming};
 use super::ops::{Embedding, Linear, Mode, Rows, Vector};
 use crate::engine::EngineError;
 use crate::engine::kernels::dequant;
-use crate::modelfile::{GgmlType, TensorInfo, WeightsFile};
+use crate::modelfile::{GgmlType, MappedTensor, TensorMap};
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{Device, Tensor};
 use std::borrow::Cow;
@@ -15,9 +17,11 @@ use std::sync::Arc;
 /// Tensors whose content is computed or belongs to the part of a rotation that is not used.
 const IGNORED: [&str; 2] = ["rope_freqs.weight", "rope_factors_long.weight"];
 
-/// The tensors of one file, for one device.
+/// The tensors of a model under the names that GGUF files have for them, for one device.
 pub(super) struct Weights {
-    file: Arc<WeightsFile>,
+    map: Arc<TensorMap>,
+    norm_offset: f32,
+    naming: Naming,
     device: Device,
     mode: Mode,
     /// Tensors that were asked for.
@@ -25,10 +29,12 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    /// Takes a validated file.
-    pub(super) fn new(file: Arc<WeightsFile>, device: Device, mode: Mode) -> Self {
+    /// Takes validated tensors.
+    pub(super) fn new(tensors: Tensors, device: Device, mode: Mode) -> Self {
         Self {
-            file,
+            map: tensors.map,
+            norm_offset: tensors.norm_offset,
+            naming: tensors.naming,
             device,
             mode,
             used: RefCell::default(),
@@ -38,25 +44,26 @@ impl Weights {
     /// Refuses a file with a tensor that no part of the decoder asked for: what it is for would be missing from every number.
     pub(super) fn all_used(&self) -> Result<(), EngineError> {
         let used = self.used.borrow();
-        let mut left = self.file.header().tensors.keys();
-        match left.find(|name| !used.contains(*name) && !IGNORED.contains(&name.as_str())) {
+        let unreadable = self.map.unreadable().map(|(name, _)| name);
+        let mut left = self.map.names().chain(unreadable);
+        match left.find(|name| !used.contains(*name) && !IGNORED.contains(name)) {
             None => Ok(()),
-            Some(name) => Err(EngineError::UnusedTensor { name: name.clone() }),
+            Some(name) => Err(EngineError::UnusedTensor {
+                name: names::original(self.naming, name),
+            }),
         }
     }
 
     /// Whether the file has this tensor.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.file.header().tensors.contains_key(name)
+        self.map.get(name).is_some()
     }
 
     /// The tensor's declaration, checked to have these dimensions (the first runs fastest).
-    fn info(&self, name: &str, dims: &[usize]) -> Result<TensorInfo, EngineError> {
+    fn tensor(&self, name: &str, dims: &[usize]) -> Result<MappedTensor, EngineError> {
         self.used.borrow_mut().insert(name.to_owned());
-        let info = self.file.header().tensors.get(name);
-        let info = info.ok_or_else(|| EngineError::MissingTensor {
-            name: name.to_owned(),
-        })?;
+        let tensor = self.map.get(name).ok_or_else(|| self.absent(name))?;
+        let info = &tensor.info;
         let expected: Vec<u64> = dims.iter().map(|&d| d as u64).collect();
         // A vector may be declared with trailing ones.
         let found: Vec<u64> = info
@@ -76,18 +83,39 @@ impl Weights {
             .rev())
         {
             return Err(EngineError::Shape {
-                name: name.to_owned(),
+                name: info.name.clone(),
                 found: info.dims.clone(),
                 expected,
             });
         }
-        Ok(info.clone())
+        Ok(tensor.clone())
     }
 
-    /// A vector of f32, for norms and frequency factors.
-    pub(super) fn vector(&self, name: &str, len: usize) -> Result<Vector, EngineError> {
-        let info = self.info(name, &[len])?;
-        Vector::new(expand(&self.file, &info), &self.device).map_err(backend("loading of a vector"))
+    /// Why there is no tensor of this name that can be used.
+    fn absent(&self, name: &str) -> EngineError {
+        let unreadable = self.map.unreadable().find(|(n, _)| *n == name);
+        let name = names::original(self.naming, name);
+        match unreadable {
+            Some((_, dtype)) => EngineError::TensorType {
+                name,
+                found: dtype.name(),
+            },
+            None => EngineError::MissingTensor { name },
+        }
+    }
+
+    /// The values of a vector.
+    pub(super) fn values(&self, name: &str, len: usize) -> Result<Vec<f32>, EngineError> {
+        Ok(expand(&self.map, &self.tensor(name, &[len])?))
+    }
+
+    /// The weights of a norm.
+    pub(super) fn norm(&self, name: &str, len: usize) -> Result<Vector, EngineError> {
+        let mut values = self.values(name, len)?;
+        for value in &mut values {
+            *value += self.norm_offset;
+        }
+        Vector::new(values, &self.device).map_err(backend("loading of a vector"))
     }
 
     /// Matrices that share their input: each `(name, outputs)` becomes the next columns of the result.
@@ -98,7 +126,7 @@ impl Weights {
     ) -> Result<Linear, EngineError> {
         let whole = |(name, outputs): &(String, usize)| {
             Ok(Rows {
-                info: self.info(name, &[inputs, *outputs])?,
+                tensor: self.tensor(name, &[inputs, *outputs])?,
                 first: 0,
                 count: *outputs,
             })
@@ -110,7 +138,7 @@ impl Weights {
         self.side_by_side(rows, self.bias(parts)?)
     }
 
-    /// Expert `index` of matrices stacked by expert: each `(name, outputs)` becomes the next columns of the result.
+    /// Expert `index` of matrices stacked by expert, or of one matrix an expert: each `(name, outputs)` becomes the next columns of the result.
     pub(super) fn expert(
         &self,
         (index, count): (usize, usize),
@@ -118,9 +146,18 @@ impl Weights {
         parts: &[(String, usize)],
     ) -> Result<Linear, EngineError> {
         let one = |(name, outputs): &(String, usize)| {
+            let single = of_expert(name, index);
+            let (tensor, first) = if self.has(&single) {
+                (self.tensor(&single, &[inputs, *outputs])?, 0)
+            } else {
+                (
+                    self.tensor(name, &[inputs, *outputs, count])?,
+                    index * outputs,
+                )
+            };
             Ok(Rows {
-                info: self.info(name, &[inputs, *outputs, count])?,
-                first: index * outputs,
+                tensor,
+                first,
                 count: *outputs,
             })
         };
@@ -130,7 +167,7 @@ impl Weights {
 
     fn side_by_side(&self, rows: Vec<Rows>, bias: Option<Vector>) -> Result<Linear, EngineError> {
         if self.mode == Mode::Kernels {
-            return Ok(Linear::kernels(Arc::clone(&self.file), rows, bias));
+            return Ok(Linear::kernels(Arc::clone(&self.map), rows, bias));
         }
         let matrices: candle_core::Result<_> = rows.iter().map(|r| self.matrix(r)).collect();
         let matrices = matrices.map_err(backend("loading of a matrix"))?;
@@ -146,8 +183,7 @@ impl Weights {
         let mut all = Vec::new();
         for (weight, outputs) in parts {
             if self.has(&name(weight)) {
-                let info = self.info(&name(weight), &[*outputs])?;
-                all.extend(expand(&self.file, &info));
+                all.extend(self.values(&name(weight), *outputs)?);
             } else {
                 all.resize(all.len() + outputs, 0.0);
             }
@@ -158,24 +194,19 @@ impl Weights {
 
     /// The embedding table, kept in its own blocks: rows are expanded when they are looked up.
     pub(super) fn embedding(&self, name: &str, width: usize) -> Result<Embedding, EngineError> {
-        let declared = self.file.header().tensors.get(name);
-        let rows = declared
-            .ok_or_else(|| EngineError::MissingTensor {
-                name: name.to_owned(),
-            })?
-            .rows();
-        let info = self.info(name, &[width, rows])?;
+        let declared = self.map.get(name).ok_or_else(|| self.absent(name))?;
+        let tensor = self.tensor(name, &[width, declared.info.rows()])?;
         Ok(Embedding::new(
-            Arc::clone(&self.file),
-            info,
+            Arc::clone(&self.map),
+            tensor,
             self.device.clone(),
         ))
     }
 
     fn matrix(&self, rows: &Rows) -> candle_core::Result<QMatMul> {
-        let info = &rows.info;
+        let info = &rows.tensor.info;
         let shape = (rows.count, info.columns());
-        let bytes = rows.bytes(&self.file);
+        let bytes = rows.bytes(&self.map);
         if let Some(ty) = candle_type(info.ty) {
             let bytes = Cow::Borrowed(bytes);
             let storage = QStorage::from_data(bytes, &self.device, ty)?;
@@ -189,18 +220,20 @@ impl Weights {
 }
 
 /// A whole tensor as f32.
-fn expand(file: &WeightsFile, info: &TensorInfo) -> Vec<f32> {
-    let mut out = vec![0.0; info.elements() as usize];
-    dequant::expand(info.ty, file.tensor_bytes(info), &mut out);
+fn expand(map: &TensorMap, tensor: &MappedTensor) -> Vec<f32> {
+    let mut out = vec![0.0; tensor.info.elements() as usize];
+    dequant::expand(tensor.info.ty, map.bytes(tensor), &mut out);
     out
 }
 
-/// candle's name of a block type, where it has one.
+/// The name of the matrix of one expert where experts are not stacked.
+pub(super) fn of_expert(stacked: &str, index: usize) -> String {
+    stacked.replace(".weight", &format!(".{index}.weight"))
+}
+
+/// candle's name of a block type, where it has one. It widens plain floats itself, and in a safetensors file they need not be aligned.
 fn candle_type(ty: GgmlType) -> Option<GgmlDType> {
     Some(match ty {
-        GgmlType::F32 => GgmlDType::F32,
-        GgmlType::F16 => GgmlDType::F16,
-        GgmlType::BF16 => GgmlDType::BF16,
         GgmlType::Q4_0 => GgmlDType::Q4_0,
         GgmlType::Q4_1 => GgmlDType::Q4_1,
         GgmlType::Q5_0 => GgmlDType::Q5_0,
@@ -211,6 +244,11 @@ fn candle_type(ty: GgmlType) -> Option<GgmlDType> {
         GgmlType::Q4_K => GgmlDType::Q4K,
         GgmlType::Q5_K => GgmlDType::Q5K,
         GgmlType::Q6_K => GgmlDType::Q6K,
-        GgmlType::IQ4_NL | GgmlType::IQ4_XS | GgmlType::MXFP4 => return None,
+        GgmlType::F32
+        | GgmlType::F16
+        | GgmlType::BF16
+        | GgmlType::IQ4_NL
+        | GgmlType::IQ4_XS
+        | GgmlType::MXFP4 => return None,
     })
 }

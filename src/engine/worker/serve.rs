@@ -287,8 +287,8 @@ fn candle(
     hooks: WorkerHooks,
 ) -> Result<Box<dyn Engine>, EngineError> {
     use crate::engine::candle::{CandleEngine, LoadOptions};
-    use crate::modelfile::WeightsFile;
-    let file = Arc::new(WeightsFile::open(path)?);
+    use crate::modelfile::ModelFile;
+    let file = ModelFile::open(path)?;
     let options = LoadOptions {
         device,
         dtype,
@@ -296,7 +296,7 @@ fn candle(
         table,
         peak_memory: hooks.peak_memory,
     };
-    Ok(Box::new(CandleEngine::load(file, &options)?))
+    Ok(Box::new(CandleEngine::load(&file, &options)?))
 }
 
 /// Without the real engine nothing but the mock can run.

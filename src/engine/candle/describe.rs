@@ -1,0 +1,59 @@
+//! From a model file of either format to what the decoder is built of: the description of its blocks, and its tensors under the names that
+//! GGUF files have for them.
+
+use super::config;
+use super::family::{self, Blueprint};
+use super::names::{self, Naming};
+use crate::engine::EngineError;
+use crate::modelfile::{ModelConfig, ModelFile, SafetensorsFiles, TensorMap};
+use std::sync::Arc;
+
+/// A model, described.
+pub(super) struct Described {
+    pub(super) blueprint: Blueprint,
+    pub(super) tensors: Tensors,
+}
+
+/// Tensors under the names of GGUF files.
+pub(super) struct Tensors {
+    pub(super) map: Arc<TensorMap>,
+    /// Added to the weights of norms: safetensors of the Gemmas hold their distance from 1.
+    pub(super) norm_offset: f32,
+    /// What the names were, for messages.
+    pub(super) naming: Naming,
+}
+
+/// Reads the description of a model and finds its tensors.
+pub(super) fn describe(file: &ModelFile) -> Result<Described, EngineError> {
+    match file {
+        ModelFile::Gguf(file) => Ok(Described {
+            blueprint: family::of_gguf(file.header())?,
+            tensors: Tensors {
+                map: Arc::clone(file.tensors()),
+                norm_offset: 0.0,
+                naming: Naming::Gguf,
+            },
+        }),
+        ModelFile::Safetensors(files) => of_safetensors(files),
+    }
+}
+
+fn of_safetensors(files: &SafetensorsFiles) -> Result<Described, EngineError> {
+    let config = ModelConfig::parse(files.config())?;
+    let naming = Naming::of(config.model_type());
+    let tied = config.flag("tie_word_embeddings")?.unwrap_or(false);
+    let renamed = files
+        .tensors()
+        .renamed(|name| names::renamed(naming, name, tied));
+    Ok(Described {
+        blueprint: config::blueprint(&config)?,
+        tensors: Tensors {
+            map: Arc::new(renamed),
+            norm_offset: match config.model_type() {
+                "gemma2" | "gemma3_text" => 1.0,
+                _ => 0.0,
+            },
+            naming,
+        },
+    })
+}

@@ -1,0 +1,95 @@
+//! A model of every family by its `hf:` name: configuration, tokenizer and weights come from a hub on this machine, and the program computes
+//! with them what transformers computes (`tests/golden/families`).
+
+use crate::hub_programs::with_hub;
+use crate::mock_hub::MockHub;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// The files of a folder as a repository has them, and what transformers made of the weights.
+fn repository(folder: &Path) -> Option<(Vec<(String, Vec<u8>)>, Value)> {
+    let expected = std::fs::read(folder.join("expected.json")).ok()?;
+    let expected: Value = serde_json::from_slice(&expected).unwrap();
+    expected["files"].get("safetensors")?;
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let left_out = ["expected.json", "config_v4.json"].contains(&name.as_str());
+        if !left_out && !name.ends_with(".gguf") {
+            files.push((name.clone(), std::fs::read(folder.join(name)).unwrap()));
+        }
+    }
+    Some((files, expected))
+}
+
+#[test]
+fn every_family_is_fetched_by_its_name_and_runs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/families");
+    let mut folders: Vec<_> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.is_dir())
+        .collect();
+    folders.sort();
+    let mut checked = 0;
+    for folder in folders {
+        let Some((files, expected)) = repository(&folder) else {
+            continue;
+        };
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), &b[..])).collect();
+        let hub = MockHub::new(&files);
+        let context = with_hub(&hub, "hf:o/r");
+        context.ok(&["models", "pull"]);
+        let ids =
+            json!({"ids": expected["sequences"]["short"], "max_tokens": 16, "ignore_eos": true});
+        let chat = json!({"messages": [{"role": "user", "content": "name the </s> 12 cats"}], "max_tokens": 4, "ignore_eos": true});
+        let input = format!("{ids}\n{chat}\n");
+        let ran = context.evalh_reading(&["generate", "-m", "tiny", "--json"], &input);
+        assert_eq!(ran.code, Some(0), "{name}: {}", ran.err);
+        let lines = ran.lines();
+        let wanted = &expected["files"]["safetensors"]["greedy"];
+        assert_eq!(&lines[0]["ids"], wanted, "{name}");
+        // The same weights in a GGUF file, with the tokenizer inside, answer the same.
+        let gguf = folder.join("model-f32.gguf");
+        if gguf.is_file() {
+            let source = format!("path:{}", gguf.display());
+            context.write("models.toml", catalogue(&source));
+            let other = context.evalh_reading(&["generate", "-m", "tiny", "--json"], &input);
+            for field in ["ids", "completion", "finish"] {
+                assert_eq!(lines[1][field], other.lines()[1][field], "{name}");
+            }
+        }
+        checked += 1;
+    }
+    assert!(checked >= 18, "{checked}");
+}
+
+fn catalogue(source: &str) -> String {
+    format!("[[model]]\nname = \"tiny\"\nsources = [\"{source}\"]\ndefault = true\n")
+}
+
+#[test]
+fn a_whole_run_on_safetensors_is_recorded() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/families/llama-sharded");
+    let (files, _) = repository(&folder).unwrap();
+    let files: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), &b[..])).collect();
+    let hub = MockHub::new(&files);
+    let context = with_hub(&hub, "hf:o/r");
+    let report = context
+        .evalh(&["run", "--suite", "smoke", "--limit", "2", "--json"])
+        .out;
+    let db = context.db();
+    let row: (String, String, String, i64) = db
+        .query_row(
+            "SELECT architecture, quantization, device, (SELECT count(*) FROM v_sample WHERE failure_kind IS NULL) FROM model",
+            [],
+            |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)),
+        )
+        .unwrap();
+    assert_eq!(
+        (row.0.as_str(), row.1.as_str(), row.2.as_str(), row.3),
+        ("llama", "F32", "cpu", 2),
+        "{report}"
+    );
+}
