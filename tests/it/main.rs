@@ -24,6 +24,8 @@ mod families;
 mod golden_stats;
 mod hostile;
 mod hostile_corpus;
+#[cfg(feature = "candle")]
+mod hostile_models;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(all(feature = "hub", feature = "candle"))]

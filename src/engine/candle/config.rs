@@ -4,7 +4,9 @@
 //! (`rope_parameters`, `layer_types`) and of version 4 (`rope_theta`, `rope_scaling`, `sliding_window_pattern`). A field that would
 //! change the numbers and is not computed here is refused by its name.
 
-use super::family::{Blueprint, Extras, Keys, Metadata, of_keys, supported_architectures};
+use super::family::{
+    Blueprint, Extras, Keys, MAX_LAYERS, Metadata, of_keys, supported_architectures,
+};
 use crate::engine::EngineError;
 use crate::modelfile::{ModelConfig, ModelFileError};
 use std::f64::consts::TAU;
@@ -117,7 +119,13 @@ fn refuse_what_is_not_computed(config: &ModelConfig) -> Result<(), ModelFileErro
 
 /// What a configuration says in lists.
 fn extras(config: &ModelConfig, rope: &Rope) -> Result<Extras, ModelFileError> {
-    let layers = config.unsigned("num_hidden_layers")?.unwrap_or(0) as usize;
+    let layers = match config.unsigned("num_hidden_layers")? {
+        Some(layers) if layers > MAX_LAYERS => {
+            let why = format!("it must be 1 to {MAX_LAYERS}");
+            return Err(config.refuse("num_hidden_layers", &why));
+        }
+        layers => layers.unwrap_or(0) as usize,
+    };
     let rotated = config.numbers("no_rope_layers")?;
     if let Some(list) = &rotated
         && list.len() != layers

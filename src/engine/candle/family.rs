@@ -8,6 +8,9 @@ use crate::engine::EngineError;
 use crate::engine::kernels::elementwise::{Activation, RopeStyle};
 use crate::modelfile::GgufHeader;
 
+/// Most layers of a model.
+pub(super) const MAX_LAYERS: u64 = 1 << 10;
+
 /// Divisors of the frequencies of a rotation.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Divisors {
@@ -287,7 +290,7 @@ impl Keys<'_> {
 
     /// The layers, alike but for what the lists of a configuration say.
     fn layers(&self, layer: &LayerSpec) -> Result<Vec<LayerSpec>, EngineError> {
-        let mut layers = vec![layer.clone(); self.required("block_count", 1 << 10)?];
+        let mut layers = vec![layer.clone(); self.required("block_count", MAX_LAYERS)?];
         if let Some(windowed) = &self.extras.windowed {
             let window = self.window()?;
             for (layer, _) in layers.iter_mut().zip(windowed).filter(|(_, w)| **w) {

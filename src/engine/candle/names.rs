@@ -30,7 +30,7 @@ const WHOLE: [(&str, &str); 3] = [
     ("lm_head", "output"),
 ];
 
-/// (in safetensors, in GGUF) inside a layer.
+/// (in safetensors, in GGUF) inside a layer. Experts in tensors of their own have the names of GGUF files from before they were stacked.
 const LAYER: [(&str, &str); 22] = [
     ("input_layernorm", "attn_norm"),
     ("self_attn.q_proj", "attn_q"),
@@ -49,12 +49,12 @@ const LAYER: [(&str, &str); 22] = [
     ("post_feedforward_layernorm", "post_ffw_norm"),
     ("mlp.gate", "ffn_gate_inp"),
     ("block_sparse_moe.gate", "ffn_gate_inp"),
-    ("mlp.experts.*.gate_proj", "ffn_gate_exps.*"),
-    ("mlp.experts.*.up_proj", "ffn_up_exps.*"),
-    ("mlp.experts.*.down_proj", "ffn_down_exps.*"),
-    ("block_sparse_moe.experts.*.w1", "ffn_gate_exps.*"),
-    ("block_sparse_moe.experts.*.w3", "ffn_up_exps.*"),
-    ("block_sparse_moe.experts.*.w2", "ffn_down_exps.*"),
+    ("mlp.experts.*.gate_proj", "ffn_gate.*"),
+    ("mlp.experts.*.up_proj", "ffn_up.*"),
+    ("mlp.experts.*.down_proj", "ffn_down.*"),
+    ("block_sparse_moe.experts.*.w1", "ffn_gate.*"),
+    ("block_sparse_moe.experts.*.w3", "ffn_up.*"),
+    ("block_sparse_moe.experts.*.w2", "ffn_down.*"),
 ];
 
 /// The one name with two meanings.
@@ -142,7 +142,7 @@ pub(super) fn original(naming: Naming, asked: &str) -> String {
         let inner = if part == after_attention(naming) {
             AFTER_ATTENTION
         } else {
-            let stacked = part.strip_suffix("_exps").map(|_| format!("{part}.*"));
+            let stacked = part.strip_suffix("_exps").map(|one| format!("{one}.*"));
             let part = stacked.as_deref().unwrap_or(part);
             LAYER.iter().find(|row| row.1 == part)?.0
         };
@@ -176,11 +176,11 @@ mod tests {
             ),
             (
                 "model.layers.3.block_sparse_moe.experts.7.w2.weight",
-                "blk.3.ffn_down_exps.7.weight",
+                "blk.3.ffn_down.7.weight",
             ),
             (
                 "model.layers.3.mlp.experts.12.gate_proj.weight",
-                "blk.3.ffn_gate_exps.12.weight",
+                "blk.3.ffn_gate.12.weight",
             ),
             (
                 "model.layers.3.mlp.gate.weight",

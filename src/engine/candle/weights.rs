@@ -228,7 +228,7 @@ fn expand(map: &TensorMap, tensor: &MappedTensor) -> Vec<f32> {
 
 /// The name of the matrix of one expert where experts are not stacked.
 pub(super) fn of_expert(stacked: &str, index: usize) -> String {
-    stacked.replace(".weight", &format!(".{index}.weight"))
+    stacked.replace("_exps.weight", &format!(".{index}.weight"))
 }
 
 /// candle's name of a block type, where it has one. It widens plain floats itself, and in a safetensors file they need not be aligned.
