@@ -21,7 +21,7 @@ use evalh::host;
 use evalh::record::{
     CheckRecord, Component, Digest, Finish, Generation, HostFacts, Message, ModelRecord,
     ModelStatus, Outcome, PlannedModelRecord, Role, RunHeader, RunId, RunRecord, RunStatus,
-    SampleKey, SampleRecord, SampleScore, ScoreValue, SuiteFacts, Timing,
+    SampleKey, SampleRecord, SampleScore, ScoreValue, SuiteFacts, TaskKind, Timing,
 };
 use evalh::units::Bytes;
 use std::collections::BTreeMap;
@@ -89,6 +89,8 @@ fn sample(model: u32, sample: u32) -> SampleRecord {
             sample: format!("s-{sample:06}"),
             epoch: 0,
         },
+        kind: TaskKind::Generate,
+        scoring: None,
         content: Digest::of(format!("prompt {sample}").as_bytes()),
         difficulty: ["easy", "medium", "hard"][sample as usize % 3].to_owned(),
         sequence: u64::from(sample),

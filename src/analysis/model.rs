@@ -181,7 +181,7 @@ pub struct SampleReport {
     pub e2e_ms: Option<f64>,
     /// Why it did not pass: the failure, or the first required check that was not passed.
     pub why: Option<String>,
-    /// Whether there is a generation.
+    /// Whether there is something to judge: a generation, or log-likelihoods.
     pub generated: bool,
 }
 
@@ -231,9 +231,9 @@ pub struct Tally {
     pub prompts: u64,
     /// Every outcome with its count, zeros included, in the order they are printed.
     pub outcomes: Vec<(Outcome, u64)>,
-    /// Samples without a generation, by kind; kinds that did not occur are left out.
+    /// Samples with neither a generation nor log-likelihoods, by kind; kinds that did not occur are left out.
     pub failures: Vec<(FailureKind, u64)>,
-    /// Samples without a generation.
+    /// Samples with neither a generation nor log-likelihoods.
     pub failed: u64,
     /// Samples without a score or a verdict.
     pub unscored: u64,

@@ -5,7 +5,7 @@ use super::estimate;
 use super::model::Tally;
 use super::value::{Absence, Value};
 use crate::metric;
-use crate::record::{FailureKind, Generation, Outcome, SampleRecord};
+use crate::record::{FailureKind, Generation, Outcome, SampleRecord, TaskKind};
 
 /// Counts over all planned samples.
 pub(super) fn tally(data: &ModelData<'_>, planned: u64) -> Tally {
@@ -29,15 +29,17 @@ pub(super) fn tally(data: &ModelData<'_>, planned: u64) -> Tally {
             .map(|o| (o, count(&|s| s.score.outcome == o)))
             .to_vec(),
         failures: failures.filter(|(_, n)| *n > 0).collect(),
-        failed: count(&|s| s.generation.is_none()),
+        failed: count(&|s| s.failure.is_some()),
         unscored: count(&unscored),
         cut_off: count(&cut),
         cut_off_wrong: count(&|s| cut(s) && s.score.passed == Some(false)),
     }
 }
 
+/// A text has neither a score nor a verdict, and lacks nothing.
 fn unscored(sample: &SampleRecord) -> bool {
-    sample.score.score.is_none() || sample.score.passed.is_none()
+    sample.kind != TaskKind::Perplexity
+        && (sample.score.score.is_none() || sample.score.passed.is_none())
 }
 
 /// The reliability metrics of a model.
@@ -49,7 +51,7 @@ pub(super) fn values(data: &ModelData<'_>, level: f64) -> Vec<(&'static str, Val
         .into_iter()
         .map(|o| (outcome_id(o), share(&|s| s.score.outcome == o)))
         .collect();
-    out.push(("failed_rate", share(&|s| s.generation.is_none())));
+    out.push(("failed_rate", share(&|s| s.failure.is_some())));
     out.push(("unscored_rate", share(&unscored)));
     let generated = |judge: &dyn Fn(&Generation) -> Option<bool>| {
         let clusters = data
@@ -88,6 +90,7 @@ fn outcome_id(outcome: Outcome) -> &'static str {
         Outcome::TemplateRefused => "template_refused_rate",
         Outcome::Timeout => "timeout_rate",
         Outcome::Error => "error_rate",
+        Outcome::Measured => "measured_rate",
     }
 }
 

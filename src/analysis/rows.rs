@@ -6,7 +6,10 @@
 //! Source of the formulas: the head of `src/scorer/mod.rs`.
 
 use super::error::AnalysisError;
-use crate::record::{CheckRecord, Component, Outcome, RunRecord, SampleRecord, ScoreValue};
+use crate::record::{
+    CheckRecord, ChoiceMetric, ChoiceScoring, Component, Outcome, RunRecord, SampleRecord,
+    ScoreValue, Scoring, TaskKind,
+};
 
 /// The scorer sums in another order.
 const TOLERANCE: f64 = 1e-9;
@@ -27,6 +30,17 @@ pub fn verify_rows(run: &RunRecord) -> Result<(), AnalysisError> {
             reported: stored,
             recomputed: again,
         };
+        match &sample.scoring {
+            Some(Scoring::Choice(question)) => {
+                choice(sample, question, &differs)?;
+                continue;
+            }
+            Some(Scoring::Text(_)) => {
+                text_sample(sample, &differs)?;
+                continue;
+            }
+            None => {}
+        }
         shares(sample, &differs)?;
         decision(sample, &differs)?;
         if let Some((weights, cap)) = &quality {
@@ -48,6 +62,68 @@ fn quality(run: &RunRecord) -> Option<(Weights, f64)> {
     };
     let weights: Weights = Component::ALL.into_iter().filter_map(weight).collect();
     Some((weights, setting("quality-cap")?))
+}
+
+/// The choice of a question by its deciding metric, from the log-probabilities of the tokens.
+fn choice(
+    sample: &SampleRecord,
+    question: &ChoiceScoring,
+    differs: &impl Fn(&str, String, String) -> AnalysisError,
+) -> Result<(), AnalysisError> {
+    let total = |logprobs: &[f32]| logprobs.iter().map(|x| f64::from(*x)).sum::<f64>();
+    let mut values = Vec::new();
+    for choice in &question.choices {
+        let all = total(&choice.token_logprobs);
+        values.push(match (question.metric, &choice.unconditional) {
+            (ChoiceMetric::Acc, _) => all,
+            (ChoiceMetric::AccNorm, _) => all / choice.text.chars().count() as f64,
+            (ChoiceMetric::AccBytes, _) => all / choice.text.len() as f64,
+            (ChoiceMetric::AccMutualInfo, Some(alone)) => all - total(alone),
+            (ChoiceMetric::AccMutualInfo, None) => {
+                let metric = question.metric.as_str().to_owned();
+                return Err(differs("metric", metric, "absent".to_owned()));
+            }
+        });
+    }
+    let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let taken = values.iter().position(|v| *v == highest);
+    let again = Some(taken == Some(question.answer as usize));
+    let score = &sample.score;
+    if score.passed != again {
+        return Err(differs("passed", decided(score.passed), decided(again)));
+    }
+    let points = if again == Some(true) { 10.0 } else { 0.0 };
+    if score.score != Some(points) {
+        return Err(differs("score", text(score.score), points.to_string()));
+    }
+    if (score.outcome == Outcome::Correct) != (again == Some(true)) {
+        let stored = score.outcome.as_str().to_owned();
+        return Err(differs(
+            "outcome",
+            stored,
+            format!("passed {}", decided(again)),
+        ));
+    }
+    Ok(())
+}
+
+/// A text is neither right nor wrong.
+fn text_sample(
+    sample: &SampleRecord,
+    differs: &impl Fn(&str, String, String) -> AnalysisError,
+) -> Result<(), AnalysisError> {
+    let score = &sample.score;
+    if score.passed.is_some() {
+        return Err(differs("passed", decided(score.passed), decided(None)));
+    }
+    if score.score.is_some() {
+        return Err(differs("score", text(score.score), text(None)));
+    }
+    if score.outcome != Outcome::Measured {
+        let stored = score.outcome.as_str().to_owned();
+        return Err(differs("outcome", stored, "measured".to_owned()));
+    }
+    Ok(())
 }
 
 fn value_of(check: &CheckRecord) -> Option<f64> {
@@ -101,6 +177,7 @@ fn decision(
     let partial = required().any(|c| matches!(c.value, ScoreValue::Partial(_)));
     let unscored = required().any(|c| matches!(c.value, ScoreValue::Unscored(_)));
     let again = match () {
+        () if sample.failure.is_some() && sample.kind == TaskKind::Perplexity => Some(None),
         () if sample.failure.is_some() || blank || wrong => Some(Some(false)),
         () if partial => None,
         () if unscored => Some(None),
@@ -144,6 +221,7 @@ fn composite(
         1.0
     };
     let again = match sample.failure {
+        Some(_) if sample.kind == TaskKind::Perplexity => None,
         Some(_) => Some(0.0),
         None => (all > 0.0).then(|| 10.0 * (got / all).clamp(0.0, 1.0).min(capped)),
     };

@@ -114,7 +114,7 @@ fn sample_report(sample: &SampleRecord) -> SampleReport {
         score: sample.score.score,
         e2e_ms: sample.generation.as_ref().map(metric::e2e_ms),
         why: why(sample),
-        generated: sample.generation.is_some(),
+        generated: sample.failure.is_none(),
     }
 }
 

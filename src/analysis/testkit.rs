@@ -5,7 +5,7 @@ use crate::record::{
     CheckRecord, Component, Digest, Failure, FailureKind, Finish, Generation, HostFacts,
     LoadedModel, MemoryEstimate, Message, ModelRecord, ModelStatus, Outcome, PlannedModelRecord,
     Role, RunHeader, RunId, RunRecord, RunStatus, SampleKey, SampleRecord, SampleScore, ScoreValue,
-    SuiteFacts, Timing,
+    SuiteFacts, TaskKind, Timing,
 };
 use crate::units::Bytes;
 use std::time::Duration;
@@ -219,6 +219,8 @@ fn sample(name: &str, i: u32, epochs: u32, spec: &Spec) -> SampleRecord {
             sample: format!("s-{prompt:03}"),
             epoch: i % epochs,
         },
+        kind: TaskKind::Generate,
+        scoring: None,
         content: Digest::of(format!("prompt {prompt}").as_bytes()),
         difficulty: ["easy", "medium", "hard"][prompt as usize / 3 % 3].to_owned(),
         sequence: u64::from(i),

@@ -63,7 +63,7 @@ fn counts(model: &ModelReport, samples: &[&SampleRecord]) -> Result<(), Analysis
             .count() as u64;
         same_count(label, outcome.as_str(), *count, again)?;
     }
-    let failed = samples.iter().filter(|s| s.generation.is_none()).count() as u64;
+    let failed = samples.iter().filter(|s| s.failure.is_some()).count() as u64;
     same_count(label, "failed samples", model.tally.failed, failed)
 }
 
@@ -72,10 +72,7 @@ fn points(model: &ModelReport, samples: &[&SampleRecord]) -> Result<(), Analysis
     let check = |id: &str, again: Option<f64>| same_point(model, id, again);
     check("score", mean_of_means(samples, |s| s.score.score))?;
     check("pass_rate", share(samples, |s| s.score.passed))?;
-    check(
-        "failed_rate",
-        share(samples, |s| Some(s.generation.is_none())),
-    )?;
+    check("failed_rate", share(samples, |s| Some(s.failure.is_some())))?;
     check(
         "e2e_ms_mean",
         mean_of_means(samples, |s| {

@@ -286,6 +286,8 @@ fn sample(model: &str, n: u64, score: Option<f64>) -> Box<SampleRecord> {
     });
     Box::new(SampleRecord {
         key: key(model, n),
+        kind: TaskKind::Generate,
+        scoring: None,
         content: digest("content"),
         difficulty: "easy".to_owned(),
         sequence: n,

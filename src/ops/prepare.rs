@@ -9,7 +9,8 @@ use crate::engine::mock::MockScript;
 use crate::error::{Coded as _, EvalhError};
 use crate::hub::Hub;
 use crate::plan::{self, Candidate, Plan, PlanInputs};
-use crate::record::{Digest, SettingRecord, SkipReason};
+use crate::record::{Digest, SettingRecord, SkipReason, TaskKind};
+use crate::runner;
 use crate::suite::{self, Limit, Suite};
 use crate::tokenizer::{ByteCodec, Codec};
 use crate::units::Bytes;
@@ -77,6 +78,7 @@ pub(super) fn prepare(
         },
     };
     let plan = plan::build(inputs)?;
+    warn_of_epochs(session, &suite, selection.epochs.value);
     Ok(Prepared {
         settings: settings(selection, budget),
         catalog_digest: catalog.digest,
@@ -87,6 +89,22 @@ pub(super) fn prepare(
         setup,
         sources,
     })
+}
+
+/// Repetitions that were asked for and make no sense are said, not refused: a suite may mix kinds of tasks.
+fn warn_of_epochs(session: &Session, suite: &Suite, epochs: Option<u32>) {
+    let once: Vec<String> = suite
+        .tasks
+        .iter()
+        .filter(|t| t.kind != TaskKind::Generate)
+        .map(|t| format!("`{}`", t.id))
+        .collect();
+    if epochs.is_some_and(|n| n > 1) && !once.is_empty() {
+        session.console.warning(&format!(
+            "{} is measured once: a log-likelihood is the same in every epoch",
+            once.join(", ")
+        ));
+    }
 }
 
 /// The settings as they were decided; what the machine decided is added.
@@ -203,6 +221,9 @@ fn open(
 fn needed_context(suite: &Suite, codec: &dyn Codec) -> Result<u32, EvalhError> {
     let samples: Vec<_> = suite.samples().collect();
     let lengths = samples.par_iter().map(|(task, sample)| {
+        if task.kind != TaskKind::Generate {
+            return Ok(runner::longest_sequence(codec, task, sample)?);
+        }
         let messages = suite::messages(task, sample)?;
         // A conversation that the template refuses is a record of the run, not an error of the plan.
         let prompt = codec.prompt(&messages).map_or(0, |p| p.ids.len());

@@ -32,6 +32,7 @@ pub(super) fn run(session: &Session, request: &ReportRequest) -> Result<ExitCode
     let prices = session.prices(&request.prices)?;
     if request.verify {
         store.verify_summaries(&id)?;
+        store.verify_likelihoods(&id)?;
         analysis::verify_rows(&run)?;
         let report = analysis::analyse(&run, &prices, &options(session, None));
         analysis::verify(&run, &report)?;

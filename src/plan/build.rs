@@ -1,7 +1,7 @@
 //! From the selection to the plan.
 
 use super::{Candidate, Plan, PlanError, PlanInputs, PlannedItem, PlannedModel};
-use crate::record::{Digest, MemoryEstimate, SkipReason};
+use crate::record::{Digest, MemoryEstimate, SkipReason, TaskKind};
 use crate::units::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +48,11 @@ fn items(inputs: &PlanInputs<'_>) -> Vec<PlannedItem> {
         .suite
         .samples()
         .map(|(task, sample)| {
-            let epochs = inputs.epochs.unwrap_or(task.decoding.epochs);
+            // A log-likelihood is the same each time.
+            let epochs = match task.kind {
+                TaskKind::Generate => inputs.epochs.unwrap_or(task.decoding.epochs),
+                TaskKind::Choice | TaskKind::Perplexity => 1,
+            };
             let item = PlannedItem {
                 task: task.id.clone(),
                 sample: sample.id.clone(),

@@ -41,7 +41,7 @@ pub struct PlanInputs<'i> {
     pub budget: Bytes,
     /// Seed of every random stream.
     pub seed: u64,
-    /// Repetitions of every sample; `None` means what the suite says, task by task.
+    /// Repetitions of every generated sample; `None` means what the suite says, task by task. Log-likelihoods are measured once.
     pub epochs: Option<u32>,
     /// Kind of engine (`candle`, `mock`).
     pub engine: &'i str,
@@ -65,7 +65,7 @@ pub struct PlannedItem {
     pub sample: String,
     /// Repetition, from 0.
     pub epoch: u32,
-    /// Digest of messages, checks and decoding.
+    /// Digest of messages, checks and decoding; of choices or windows where log-likelihoods are measured.
     pub content: Digest,
     /// Seed of its random stream: the same for every model.
     pub seed: u64,

@@ -9,6 +9,7 @@ mod ids;
 mod look;
 mod run;
 mod score;
+mod scoring;
 
 pub use device::{DeviceChoice, Dtype};
 pub use event::{EventSink, RunCounts, RunEvent, RunEventKind, RunStatus, SinkError};
@@ -20,3 +21,4 @@ pub use run::{
     PlannedModelRecord, RunHeader, RunRecord, SampleRecord, SettingRecord, SkipReason, SuiteFacts,
 };
 pub use score::{CheckRecord, Component, Outcome, SampleScore, ScoreValue};
+pub use scoring::{ChoiceMetric, ChoiceScore, ChoiceScoring, Scoring, TaskKind, TextScoring};

@@ -1,6 +1,6 @@
 //! What a run is: its conditions, its models, its samples.
 
-use super::{Digest, Generation, RunId, RunStatus, SampleKey, SampleScore};
+use super::{Digest, Generation, RunId, RunStatus, SampleKey, SampleScore, Scoring, TaskKind};
 use crate::units::Bytes;
 use std::time::Duration;
 
@@ -251,7 +251,7 @@ impl FailureKind {
     }
 }
 
-/// Why a sample has no generation.
+/// Why a sample has neither a generation nor log-likelihoods.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// Kind.
@@ -265,20 +265,24 @@ pub struct Failure {
 pub struct SampleRecord {
     /// Its key.
     pub key: SampleKey,
+    /// What was asked of the model.
+    pub kind: TaskKind,
     /// Digest of what makes the sample what it is: rendered messages, checks, decoding. Comparisons join on it.
     pub content: Digest,
     /// `easy`, `medium` or `hard`.
     pub difficulty: String,
     /// Order of completion in the run, from 0.
     pub sequence: u64,
-    /// The messages the model was shown.
+    /// The messages the model was shown; one of the user for a raw prompt and for a text.
     pub messages: Vec<super::Message>,
-    /// The generation; `None` when the sample failed.
+    /// The generation; `None` when the sample failed or is scored by log-likelihood.
     pub generation: Option<Generation>,
-    /// The failure; `None` when there is a generation.
+    /// The log-likelihoods; `None` when the sample failed or is generated.
+    pub scoring: Option<Scoring>,
+    /// The failure; `None` when there is a generation or a scoring.
     pub failure: Option<Failure>,
     /// The score. A failed sample has the outcome of its failure, `passed = Some(false)` and score 0 out of 10 by rule (a model that does
-    /// not answer does not help), except where evalh itself was at fault.
+    /// not answer does not help), except where evalh itself was at fault. A text has neither: nothing about it is right or wrong.
     pub score: SampleScore,
 }
 

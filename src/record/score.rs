@@ -80,11 +80,13 @@ pub enum Outcome {
     Timeout,
     /// The engine failed.
     Error,
+    /// A text whose log-likelihood was measured: nothing about it is right or wrong.
+    Measured,
 }
 
 impl Outcome {
     /// Every outcome, in the order they are printed.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Correct,
         Self::Incorrect,
         Self::Unparsed,
@@ -94,6 +96,7 @@ impl Outcome {
         Self::TemplateRefused,
         Self::Timeout,
         Self::Error,
+        Self::Measured,
     ];
 
     /// The name in the database and in JSON.
@@ -108,6 +111,7 @@ impl Outcome {
             Self::TemplateRefused => "template_refused",
             Self::Timeout => "timeout",
             Self::Error => "error",
+            Self::Measured => "measured",
         }
     }
 

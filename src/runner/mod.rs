@@ -12,14 +12,18 @@
 
 mod error;
 mod execute;
+mod likelihood;
 mod phase;
 mod rounds;
 mod sample;
 mod sitting;
 mod warmup;
+mod windows;
 
 #[cfg(test)]
 mod death_tests;
+#[cfg(test)]
+mod likelihood_tests;
 #[cfg(test)]
 mod rounds_tests;
 #[cfg(test)]
@@ -27,7 +31,9 @@ mod tests;
 
 pub use error::RunnerError;
 pub use execute::run;
+pub use likelihood::longest_sequence;
 pub use rounds::{StopRule, run_until_resolved};
+pub use windows::{Text, windows};
 
 use crate::engine::Engine;
 use crate::plan::{Plan, PlannedModel};

@@ -2,10 +2,12 @@
 
 use super::execute::{Question, Recorder};
 use super::sample::{self, Submitted};
-use super::{Control, LoadedHost};
+use super::{Control, LoadedHost, likelihood};
 use crate::clock;
 use crate::engine::{DecodingParams, EngineError, GenerateRequest, RawGeneration};
-use crate::record::{Digest, Failure, FailureKind, RunEventKind, SampleRecord, SinkError};
+use crate::record::{
+    Digest, Failure, FailureKind, RunEventKind, SampleRecord, SinkError, TaskKind,
+};
 use crate::suite::Quality;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -29,13 +31,15 @@ pub(super) enum Ended {
 
 /// One model at work.
 pub(super) struct Phase<'p, 's> {
-    model: &'p Digest,
-    host: &'p mut LoadedHost,
-    recorder: &'p mut Recorder<'s>,
-    quality: &'p Quality,
-    control: &'p Control,
+    pub(super) model: &'p Digest,
+    pub(super) host: &'p mut LoadedHost,
+    pub(super) recorder: &'p mut Recorder<'s>,
+    pub(super) quality: &'p Quality,
+    pub(super) control: &'p Control,
     /// Failures of the engine since the last answer.
-    in_a_row: &'p mut u32,
+    pub(super) in_a_row: &'p mut u32,
+    /// Whether questions scored by log-likelihood are asked one by one.
+    pub(super) singly: &'p mut bool,
 }
 
 /// Prompts of a batch of questions: submitted to the engine, or failed before.
@@ -49,30 +53,17 @@ struct Batch<'b, 'q> {
     refused: BTreeMap<usize, Failure>,
 }
 
-impl<'p, 's> Phase<'p, 's> {
-    pub(super) fn new(
-        model: &'p Digest,
-        host: &'p mut LoadedHost,
-        recorder: &'p mut Recorder<'s>,
-        quality: &'p Quality,
-        control: &'p Control,
-        in_a_row: &'p mut u32,
-    ) -> Self {
-        Self {
-            model,
-            host,
-            recorder,
-            quality,
-            control,
-            in_a_row,
-        }
-    }
-
+impl Phase<'_, '_> {
     /// Asks everything outstanding. What has no record at the end stays in `outstanding`.
     pub(super) fn run(&mut self, outstanding: &mut Vec<&Question<'_>>) -> Result<Ended, SinkError> {
         while !outstanding.is_empty() {
-            let batch = self.prepare(&outstanding[..outstanding.len().min(AT_ONCE)]);
-            let (ended, saved) = self.ask(batch)?;
+            let batch = self.next(outstanding);
+            let (ended, saved) = if batch[0].task.kind == TaskKind::Generate {
+                let batch = self.prepare(batch);
+                self.ask(batch)?
+            } else {
+                self.ask_likelihoods(batch)?
+            };
             let mut index = 0;
             outstanding.retain(|_| {
                 index += 1;
@@ -83,6 +74,17 @@ impl<'p, 's> Phase<'p, 's> {
             }
         }
         Ok(Ended::Complete)
+    }
+
+    /// The questions that are asked together: of one kind, in the order of the plan.
+    fn next<'b, 'q>(&self, outstanding: &'b [&'b Question<'q>]) -> &'b [&'b Question<'q>] {
+        let kind = outstanding[0].task.kind;
+        let most = match kind {
+            TaskKind::Generate => AT_ONCE,
+            TaskKind::Choice | TaskKind::Perplexity => likelihood::at_once(kind, *self.singly),
+        };
+        let alike = outstanding.iter().take_while(|q| q.task.kind == kind);
+        &outstanding[..alike.count().min(most)]
     }
 
     /// Renders and tokenises, taking the time of each prompt.
@@ -137,19 +139,16 @@ impl<'p, 's> Phase<'p, 's> {
     /// Asks a batch. Gives how it ended, `None` when every question has a record, and the indices of those that have one.
     fn ask(&mut self, batch: Batch<'_, '_>) -> Result<(Option<Ended>, BTreeSet<usize>), SinkError> {
         let codec = self.host.codec.clone();
-        let mut work = Work {
-            phase_model: self.model,
-            recorder: self.recorder,
-            quality: self.quality,
-            control: self.control,
-            in_a_row: self.in_a_row,
-            refused: batch.refused,
-            questions: batch.questions,
-            reported: vec![false; batch.requests.len()],
-            saved: BTreeSet::new(),
-            ended: None,
-            broken: None,
-        };
+        let mut work = Work::new(
+            self.model,
+            self.recorder,
+            self.quality,
+            self.control,
+            self.in_a_row,
+            batch.questions,
+            batch.refused,
+            batch.requests.len(),
+        );
         if work.begin(&batch.of_request).is_break() {
             return work.outcome();
         }
@@ -180,7 +179,7 @@ impl<'p, 's> Phase<'p, 's> {
 }
 
 /// A batch while the engine works on it.
-struct Work<'w, 's, 'q> {
+pub(super) struct Work<'w, 's, 'q> {
     phase_model: &'w Digest,
     recorder: &'w mut Recorder<'s>,
     quality: &'w Quality,
@@ -188,16 +187,43 @@ struct Work<'w, 's, 'q> {
     in_a_row: &'w mut u32,
     refused: BTreeMap<usize, Failure>,
     questions: &'w [&'w Question<'q>],
-    reported: Vec<bool>,
+    /// For each question handed over, whether its result is there.
+    pub(super) reported: Vec<bool>,
     /// Questions with a record.
     saved: BTreeSet<usize>,
-    ended: Option<Ended>,
+    pub(super) ended: Option<Ended>,
     /// The sink failed: nothing more is emitted.
-    broken: Option<SinkError>,
+    pub(super) broken: Option<SinkError>,
 }
 
-impl Work<'_, '_, '_> {
-    fn outcome(self) -> Result<(Option<Ended>, BTreeSet<usize>), SinkError> {
+impl<'w, 's, 'q> Work<'w, 's, 'q> {
+    #[expect(clippy::too_many_arguments, reason = "the fields of a phase, apart")]
+    pub(super) fn new(
+        phase_model: &'w Digest,
+        recorder: &'w mut Recorder<'s>,
+        quality: &'w Quality,
+        control: &'w Control,
+        in_a_row: &'w mut u32,
+        questions: &'w [&'w Question<'q>],
+        refused: BTreeMap<usize, Failure>,
+        submitted: usize,
+    ) -> Self {
+        Self {
+            phase_model,
+            recorder,
+            quality,
+            control,
+            in_a_row,
+            refused,
+            questions,
+            reported: vec![false; submitted],
+            saved: BTreeSet::new(),
+            ended: None,
+            broken: None,
+        }
+    }
+
+    pub(super) fn outcome(self) -> Result<(Option<Ended>, BTreeSet<usize>), SinkError> {
         match self.broken {
             Some(error) => Err(error),
             None => Ok((self.ended, self.saved)),
@@ -227,7 +253,7 @@ impl Work<'_, '_, '_> {
     }
 
     /// Records the questions refused before the first request, and announces that one.
-    fn begin(&mut self, of_request: &[usize]) -> ControlFlow<()> {
+    pub(super) fn begin(&mut self, of_request: &[usize]) -> ControlFlow<()> {
         if self.control.cancel.load(Ordering::Relaxed) {
             self.ended = Some(Ended::Cancelled);
             return ControlFlow::Break(());
@@ -259,7 +285,7 @@ impl Work<'_, '_, '_> {
     }
 
     /// Records an answer, then decides whether to go on, and announces the next question.
-    fn finish(
+    pub(super) fn finish(
         &mut self,
         index: usize,
         record: SampleRecord,
@@ -298,7 +324,7 @@ impl Work<'_, '_, '_> {
     }
 
     /// The engine returned early. When it died, the sample it was working on died with it.
-    fn interrupted(&mut self, error: &EngineError, of_request: &[usize]) {
+    pub(super) fn interrupted(&mut self, error: &EngineError, of_request: &[usize]) {
         if !error.is_death() {
             if self.left() {
                 self.ended = Some(Ended::Stopped(sample::with_causes(error)));

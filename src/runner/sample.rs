@@ -3,7 +3,8 @@
 use super::execute::Question;
 use crate::engine::{EngineError, RawGeneration};
 use crate::record::{
-    Digest, Failure, FailureKind, Finish, Generation, Outcome, SampleRecord, SampleScore, Timing,
+    Digest, Failure, FailureKind, Finish, Generation, Outcome, SampleRecord, SampleScore, Scoring,
+    TaskKind, Timing,
 };
 use crate::scorer;
 use crate::suite::Quality;
@@ -98,7 +99,16 @@ pub(super) fn answered(
     }
 }
 
-/// The record of a question that was not: 0 out of 10, because a model that does not answer does not help.
+/// The record of a question or a text whose log-likelihoods were measured.
+pub(super) fn scored(question: &Question<'_>, model: &Digest, scoring: Scoring) -> SampleRecord {
+    SampleRecord {
+        score: scorer::score_likelihood(&scoring),
+        scoring: Some(scoring),
+        ..empty(question, model)
+    }
+}
+
+/// The record of a question that was not: 0 out of 10, because a model that does not answer does not help. Of a text there is no such number.
 pub(super) fn failed(question: &Question<'_>, model: &Digest, failure: Failure) -> SampleRecord {
     let mut record = empty(question, model);
     record.score.outcome = outcome(failure.kind);
@@ -107,18 +117,21 @@ pub(super) fn failed(question: &Question<'_>, model: &Digest, failure: Failure) 
 }
 
 fn empty(question: &Question<'_>, model: &Digest) -> SampleRecord {
+    let judged = question.task.kind != TaskKind::Perplexity;
     SampleRecord {
         key: question.item.key(model),
+        kind: question.task.kind,
         content: question.item.content.clone(),
         difficulty: question.sample.difficulty.as_str().to_owned(),
         sequence: 0,
         messages: question.messages.clone(),
         generation: None,
+        scoring: None,
         failure: None,
         score: SampleScore {
             outcome: Outcome::Error,
-            passed: Some(false),
-            score: Some(0.0),
+            passed: judged.then_some(false),
+            score: judged.then_some(0.0),
             components: Vec::new(),
             checks: Vec::new(),
         },
@@ -148,6 +161,19 @@ pub(super) fn blames_engine(kind: FailureKind) -> bool {
 pub(super) fn engine_failure(error: &EngineError) -> Failure {
     Failure {
         kind: error.failure_kind(),
+        message: with_causes(error),
+    }
+}
+
+/// Of a text that could not become ids to score.
+pub(super) fn text_failure(error: &TokenizerError) -> Failure {
+    let kind = match error {
+        TokenizerError::TextTooLong { .. } => FailureKind::PromptTooLong,
+        TokenizerError::TemplateRefused { .. } => FailureKind::TemplateRefused,
+        _ => FailureKind::Engine,
+    };
+    Failure {
+        kind,
         message: with_causes(error),
     }
 }

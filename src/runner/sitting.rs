@@ -24,6 +24,8 @@ pub(super) struct Health {
     deaths: u32,
     /// Failures of the engine since the last answer.
     in_a_row: u32,
+    /// Whether an engine died among several questions scored by log-likelihood, so that they are asked one by one.
+    singly: bool,
     /// Loadings, and the time they took with their warm-ups.
     pub(super) loads: (u32, Duration),
 }
@@ -70,9 +72,15 @@ impl Sitting<'_> {
                 Loading::Over(fate) => return Ok(Asked::Over(fate)),
                 Loading::Died(host, how) => (host, Ended::Died(how)),
                 Loading::Ready(mut host) => {
-                    let (quality, control) = (self.quality, self.control);
-                    let in_a_row = &mut health.in_a_row;
-                    let mut phase = Phase::new(id, &mut host, recorder, quality, control, in_a_row);
+                    let mut phase = Phase {
+                        model: id,
+                        host: &mut host,
+                        recorder,
+                        quality: self.quality,
+                        control: self.control,
+                        in_a_row: &mut health.in_a_row,
+                        singly: &mut health.singly,
+                    };
                     let ended = phase.run(left)?;
                     (host, ended)
                 }

@@ -7,11 +7,13 @@
 //! * The value of a component is the weighted mean of the values of its checks that could be evaluated.
 //! * The score is 10 x the weighted mean of the components the sample declares and that could be evaluated, capped at
 //!   `cap_on_required_failure` x 10 when a required check failed.
+//! * A question with choices passes when its deciding metric takes the right one, with 10 points, else 0. A text is neither right nor wrong.
 //! * Every check fails on a blank completion: an empty answer is no answer, also where nothing forbidden stands in it.
 
 mod answer;
 mod checks;
 mod finding;
+mod likelihood;
 pub mod lint;
 mod numbers;
 mod outcome;
@@ -19,6 +21,8 @@ mod text;
 
 #[cfg(test)]
 mod tests;
+
+pub use likelihood::score_likelihood;
 
 use crate::record::{CheckRecord, Component, Finish, SampleScore, ScoreValue};
 use crate::suite::{Check, Quality, Sample};

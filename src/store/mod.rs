@@ -10,6 +10,7 @@
 
 mod columns;
 mod error;
+mod likelihood;
 mod open;
 mod read;
 mod runs;

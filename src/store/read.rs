@@ -6,7 +6,7 @@ use crate::record::{
     CheckRecord, Component, Digest, Evidence, Failure, FailureKind, Finish, Generation, HostFacts,
     LoadedModel, Look, LookVerdict, MemoryEstimate, ModelRecord, ModelStatus, Outcome,
     PlannedModelRecord, RunHeader, RunId, RunRecord, RunStatus, SampleKey, SampleRecord,
-    SampleScore, ScoreValue, SettingRecord, SkipReason, SuiteFacts, Timing,
+    SampleScore, ScoreValue, Scoring, SettingRecord, SkipReason, SuiteFacts, TaskKind, Timing,
 };
 use crate::units::Bytes;
 use rusqlite::{Params, params};
@@ -27,10 +27,14 @@ impl Store {
         record.header.settings = self.settings(run_pk)?;
         let models = self.models(run_pk)?;
         let mut checks = self.checks(run_pk)?;
+        let mut scorings = self.scorings(run_pk)?;
         for (model_pk, model) in models {
-            record
-                .samples
-                .extend(self.samples(model_pk, &model.planned.id, &mut checks)?);
+            record.samples.extend(self.samples(
+                model_pk,
+                &model.planned.id,
+                &mut checks,
+                &mut scorings,
+            )?);
             record.models.push(model);
         }
         record.looks = self.looks(run_pk)?;
@@ -120,17 +124,19 @@ impl Store {
         model_pk: i64,
         model: &Digest,
         checks: &mut BTreeMap<i64, Vec<CheckRecord>>,
+        scorings: &mut BTreeMap<i64, Scoring>,
     ) -> Result<Vec<SampleRecord>, StoreError> {
         self.rows(
             "read the samples",
-            "SELECT sample_pk, task, sample, epoch, sequence, content, difficulty, messages, completion, token_ids, \
+            "SELECT sample_pk, kind, task, sample, epoch, sequence, content, difficulty, messages, completion, token_ids, \
              prompt_tokens, prompt_digest, finish, finish_eos_id, finish_stop, tokenize_ns, prefill_ns, total_ns, token_at_ns, \
              logprobs, failure_kind, failure_message, outcome, passed, score, share_checks, share_facts, share_form \
              FROM sample WHERE model_pk = ?1 ORDER BY sequence, sample_pk",
             params![model_pk],
             |c| {
                 let sample_pk: i64 = c.get()?;
-                sample(c, model, checks.remove(&sample_pk).unwrap_or_default())
+                let checks = checks.remove(&sample_pk).unwrap_or_default();
+                sample(c, model, checks, scorings.remove(&sample_pk))
             },
         )
     }
@@ -354,7 +360,9 @@ fn sample(
     c: &mut Columns<'_>,
     model: &Digest,
     checks: Vec<CheckRecord>,
+    scoring: Option<Scoring>,
 ) -> Result<SampleRecord, StoreError> {
+    let kind = c.name("kind", "a kind of task", TaskKind::parse)?;
     let key = SampleKey {
         model: model.clone(),
         task: c.text()?,
@@ -376,8 +384,19 @@ fn sample(
             components.push((component, share));
         }
     }
+    let expected = match &scoring {
+        Some(Scoring::Choice(_)) => kind == TaskKind::Choice && failure.is_none(),
+        Some(Scoring::Text(_)) => kind == TaskKind::Perplexity && failure.is_none(),
+        None => kind == TaskKind::Generate || failure.is_some(),
+    };
+    if !expected {
+        let found = kind.as_str();
+        return Err(c.wrong("kind", "a kind that agrees with what is stored", found));
+    }
     Ok(SampleRecord {
         key,
+        kind,
+        scoring,
         content,
         difficulty,
         sequence,

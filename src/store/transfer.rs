@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 
 /// Tables in the order in which references allow them to be filled, with the columns that hold keys of this file.
-const TABLES: [(&str, &[&str]); 8] = [
+const TABLES: [(&str, &[&str]); 11] = [
     ("run", &["run_pk"]),
     ("setting", &["run_pk"]),
     ("look", &["run_pk"]),
@@ -16,6 +16,9 @@ const TABLES: [(&str, &[&str]); 8] = [
     ("model_skip", &["model_pk"]),
     ("sample", &["sample_pk", "model_pk"]),
     ("check_result", &["sample_pk"]),
+    ("question", &["sample_pk"]),
+    ("choice", &["sample_pk"]),
+    ("text_score", &["sample_pk"]),
 ];
 
 impl Store {

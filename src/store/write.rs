@@ -135,13 +135,13 @@ impl EventSink for StoreSink<'_> {
 }
 
 /// A transaction that knows the path of its file, for errors.
-struct Tx<'t> {
+pub(super) struct Tx<'t> {
     tx: &'t Transaction<'t>,
     path: &'t Path,
 }
 
 impl Tx<'_> {
-    fn run(
+    pub(super) fn run(
         &self,
         action: &'static str,
         sql: &str,
@@ -494,15 +494,16 @@ impl Tx<'_> {
         let g = g.as_ref();
         let share = |component| share_of(&r.score, component);
         let result = self.tx.prepare_cached(
-            "INSERT INTO sample (model_pk, task, sample, epoch, attempt, elapsed_ns, sequence, content, difficulty, messages, \
+            "INSERT INTO sample (model_pk, kind, task, sample, epoch, attempt, elapsed_ns, sequence, content, difficulty, messages, \
              completion, token_ids, prompt_tokens, completion_tokens, prompt_digest, finish, finish_eos_id, finish_stop, \
              tokenize_ns, prefill_ns, ttft_ns, tpot_ns, total_ns, token_at_ns, logprobs, failure_kind, failure_message, \
              outcome, passed, score, share_checks, share_facts, share_form) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
-             ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)",
+             ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)",
         )
         .and_then(|mut statement| {
             statement.execute(params![
                 model_pk,
+                r.kind.as_str(),
                 r.key.task,
                 r.key.sample,
                 r.key.epoch,
@@ -562,7 +563,10 @@ impl Tx<'_> {
         for check in &r.score.checks {
             self.check(sample_pk, check)?;
         }
-        Ok(())
+        match &r.scoring {
+            Some(scoring) => self.scoring(sample_pk, scoring),
+            None => Ok(()),
+        }
     }
 
     fn check(&self, sample_pk: i64, c: &CheckRecord) -> Result<(), StoreError> {

@@ -6,10 +6,10 @@
 
 use super::node::{Entry, Node, Value};
 use super::reader::{Reader, text_of};
-use super::sample_parse::{SAMPLE_KEYS, SampleParser};
+use super::sample_parse::{self, SampleParser};
 use super::source::Source;
 use super::{Problem, SuiteError};
-use crate::record::Digest;
+use crate::record::{Digest, TaskKind};
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +19,8 @@ const MAX_DATA: u64 = 256 << 20;
 
 /// The `[task.data]` table.
 struct Table<'a> {
+    /// Keys of a sample.
+    keys: &'static [&'static str],
     /// Key of a sample or name of a further field, and the field of a row.
     mapping: Vec<(&'a str, &'a str)>,
     checks: Option<&'a Node>,
@@ -32,7 +34,12 @@ pub(crate) fn read(
     parser: &mut SampleParser<'_>,
 ) -> Result<(), SuiteError> {
     let keys = ["path", "sha256", "fields", "checks"];
-    let r = Reader::open(source, node, "`data`", &keys)?;
+    // Only what is generated is checked.
+    let valid = match parser.kind {
+        TaskKind::Generate => &keys[..],
+        TaskKind::Choice | TaskKind::Perplexity => &keys[..3],
+    };
+    let r = Reader::open(source, node, "`data`", valid)?;
     let path = r.need_filled("path")?;
     let mut mapping = Vec::new();
     if let Some(fields) = r.node("fields") {
@@ -44,6 +51,7 @@ pub(crate) fn read(
         }
     }
     let table = Table {
+        keys: sample_parse::keys(parser.kind),
         mapping,
         checks: r.node("checks"),
     };
@@ -109,7 +117,7 @@ impl Table<'_> {
             node,
         };
         let (mut own, mut further) = (Vec::new(), Vec::new());
-        for key in SAMPLE_KEYS {
+        for &key in self.keys {
             let mapped = self.mapping.iter().find(|(name, _)| *name == key);
             let node = match mapped {
                 Some((_, field)) => Some(lookup(rows, span, row, field)?),
@@ -121,7 +129,7 @@ impl Table<'_> {
             }
         }
         for (name, field) in &self.mapping {
-            if !SAMPLE_KEYS.contains(name) {
+            if !self.keys.contains(name) {
                 further.push(entry(name, lookup(rows, span, row, field)?));
             }
         }

@@ -1,11 +1,12 @@
 //! Content identity: what two suites or two samples must share to be the same.
 
-use super::{Decoding, FieldValue, MarginKind, Quality, Sample, Suite, Task, messages};
-use crate::record::Digest;
+use super::{Decoding, FieldValue, MarginKind, Quality, Sample, Suite, Task, WindowPlan, messages};
+use crate::record::{Digest, TaskKind};
 use serde_json::{Value, json};
 
 impl Suite {
-    /// Digest of what decides a sample's result apart from the model: messages, checks, quality weights, decoding.
+    /// Digest of what decides a sample's result apart from the model: messages, checks, quality weights, decoding; of a question its choices,
+    /// the right one and the deciding metric; of a text its windows.
     ///
     /// Comparisons join runs on it. The order of checks does not matter, nor do ids, titles, tags, difficulty, `good`, `bad`.
     pub fn sample_digest(&self, task: &Task, sample: &Sample) -> Digest {
@@ -17,17 +18,51 @@ impl Suite {
             // Loading renders every sample, so that only a suite changed by hand comes here.
             Err(e) => json!({"error": e.to_string(), "sample": sample_json(sample)}),
         };
+        let parts = match task.kind {
+            TaskKind::Generate => self.generated(task, sample, &shown),
+            TaskKind::Choice => choice(task, sample, &shown),
+            TaskKind::Perplexity => {
+                vec![
+                    "text/1".to_owned(),
+                    shown.to_string(),
+                    windows_json(task).to_string(),
+                ]
+            }
+        };
+        Digest::of_parts(parts.iter().map(String::as_bytes))
+    }
+
+    fn generated(&self, task: &Task, sample: &Sample, shown: &Value) -> Vec<String> {
         let mut checks: Vec<&str> = sample.checks.iter().map(super::Check::canonical).collect();
         checks.sort_unstable();
-        let parts = [
+        vec![
             "sample/1".to_owned(),
             shown.to_string(),
             json!(checks).to_string(),
             quality_json(&self.quality).to_string(),
             decoding_json(&task.decoding).to_string(),
-        ];
-        Digest::of_parts(parts.iter().map(String::as_bytes))
+        ]
     }
+}
+
+/// What decides the result of a question. Whether mutual information is measured too changes nothing of the rest.
+fn choice(task: &Task, sample: &Sample, shown: &Value) -> Vec<String> {
+    let settings = json!({
+        "prompt": task.likelihood.prompt.as_str(), "metric": task.likelihood.metric.as_str(),
+        "choices": sample.choices, "answer": sample.answer,
+    });
+    vec![
+        "choice/1".to_owned(),
+        shown.to_string(),
+        settings.to_string(),
+    ]
+}
+
+/// How a text is cut; the stride only where windows overlap.
+fn windows_json(task: &Task) -> Value {
+    let l = &task.likelihood;
+    let stride = (l.windows == WindowPlan::Strided).then_some(l.stride);
+    json!({"windows": l.windows.as_str(), "window": l.window, "stride": stride})
 }
 
 /// Stands in until the content is complete.
@@ -85,20 +120,36 @@ fn task_json(task: &Task) -> Value {
         .iter()
         .map(|shot| json!([shot.input, shot.output, fields_json(&shot.fields)]))
         .collect();
-    json!({
-        "task": task.id, "title": task.title, "type": "generate", "system": task.system,
+    let mut all = json!({
+        "task": task.id, "title": task.title, "type": task.kind.as_str(), "system": task.system,
         "template": task.template, "few_shot": shots, "decoding": decoding_json(&task.decoding),
         "samples": task.samples.len(),
-    })
+    });
+    match task.kind {
+        TaskKind::Generate => {}
+        TaskKind::Choice => {
+            all["likelihood"] = json!({
+                "prompt": task.likelihood.prompt.as_str(), "metric": task.likelihood.metric.as_str(),
+                "mutual_info": task.likelihood.mutual_info,
+            });
+        }
+        TaskKind::Perplexity => all["likelihood"] = windows_json(task),
+    }
+    all
 }
 
 fn sample_json(sample: &Sample) -> Value {
     let checks: Vec<&str> = sample.checks.iter().map(super::Check::canonical).collect();
-    json!({
+    let mut all = json!({
         "id": sample.id, "difficulty": sample.difficulty.as_str(), "tags": sample.tags,
         "input": sample.input, "fields": fields_json(&sample.fields), "checks": checks,
         "good": sample.good, "bad": sample.bad,
-    })
+    });
+    if let Some(answer) = sample.answer {
+        all["choices"] = json!(sample.choices);
+        all["answer"] = json!(answer);
+    }
+    all
 }
 
 fn fields_json(fields: &[(String, FieldValue)]) -> Value {

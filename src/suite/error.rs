@@ -172,13 +172,28 @@ pub enum Problem {
         /// The format.
         found: i64,
     },
-    /// A kind of task that cannot be run yet.
-    #[error("task `{task}` has `type = \"{kind}\"` but this version runs `generate` tasks only")]
-    UnsupportedKind {
-        /// The task.
-        task: String,
-        /// Its kind.
-        kind: &'static str,
+    /// A metric that needs what the task does not ask for.
+    #[error("`mutual_info` is false but `acc_mutual_info` decides, which needs it")]
+    MutualInfoNeeded,
+    /// A stride where windows do not overlap.
+    #[error("`stride` is set but windows do not overlap with `windows = \"{plan}\"`")]
+    StrideWithoutOverlap {
+        /// The plan.
+        plan: &'static str,
+    },
+    /// A right choice that does not exist.
+    #[error("`answer` is {answer} but the sample has {choices} choices, numbered from 0 to {}", choices - 1)]
+    AnswerOutOfRange {
+        /// Its position, from 0.
+        answer: u32,
+        /// Choices of the sample.
+        choices: usize,
+    },
+    /// Too little to choose from.
+    #[error("`choices` has {found} items but a question needs at least 2")]
+    FewChoices {
+        /// How many.
+        found: usize,
     },
     /// An id used before.
     #[error("the {what} `{id}` is used before, in line {line}")]
@@ -363,6 +378,10 @@ impl Problem {
                 "the syntax is that of Rust's `regex`: no look-around, no backreferences; a literal string '...' needs no doubled backslashes".to_owned(),
             ),
             Self::JsonPath { .. } => Some("write for example `$.items[0].total`".to_owned()),
+            Self::MutualInfoNeeded => Some("leave out `mutual_info`".to_owned()),
+            Self::StrideWithoutOverlap { .. } => Some(
+                "leave out `stride`, or write `windows = \"strided\"`".to_owned(),
+            ),
             Self::Conflict { second, .. } => Some(format!("remove `{second}`")),
             Self::ShotIsSample { .. } => Some("write a worked example of its own".to_owned()),
             Self::LeavesFolder { .. } => {

@@ -1,4 +1,4 @@
-//! Suites of samples: what is asked and how an answer is checked.
+//! Suites of samples: what is asked and how an answer is checked or its log-likelihood judged.
 //!
 //! In: a TOML file. Out: a validated [`Suite`] and, for a sample, the chat messages a model is shown. Knows nothing of models, engines,
 //! storage. The format is described in `prompts/README.md` and `docs/formats.md`.
@@ -12,6 +12,7 @@ mod data;
 mod digest;
 mod error;
 mod json_path;
+mod likelihood;
 mod model;
 mod node;
 mod parse;
@@ -27,9 +28,9 @@ mod tests;
 pub use check::{Alternative, Check, NumberAt, Pattern, Rule, Schema, Tolerance, Unit};
 pub use error::{Place, Problem, SuiteError};
 pub use json_path::JsonPath;
+pub use likelihood::{DEFAULT_WINDOW, Likelihood, PromptStyle, WindowPlan};
 pub use model::{
     Decoding, Difficulty, FieldValue, GateMargin, MarginKind, Quality, Sample, Shot, Suite, Task,
-    TaskKind,
 };
 pub use parse::{load, parse};
 pub use select::{Limit, ParseLimitError};

@@ -1,7 +1,7 @@
 //! The validated form of a suite.
 
-use super::Check;
-use crate::record::{Component, Digest};
+use super::{Check, Likelihood};
+use crate::record::{Component, Digest, TaskKind};
 use std::sync::Arc;
 
 /// A whole suite.
@@ -107,17 +107,6 @@ pub enum MarginKind {
     Ratio(f64),
 }
 
-/// Kinds of tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TaskKind {
-    /// The model writes an answer.
-    Generate,
-    /// The model's log-likelihood picks an answer.
-    Choice,
-    /// The log-likelihood of a text.
-    Perplexity,
-}
-
 /// One task type with its samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
@@ -133,8 +122,10 @@ pub struct Task {
     pub template: Option<String>,
     /// Worked examples shown before the sample.
     pub few_shot: Vec<Shot>,
-    /// Resolved decoding settings.
+    /// Resolved decoding settings; the defaults where nothing is generated.
     pub decoding: Decoding,
+    /// How log-likelihoods are asked for; the defaults where something is generated.
+    pub likelihood: Likelihood,
     /// Samples in file order.
     pub samples: Vec<Sample>,
 }
@@ -199,11 +190,15 @@ pub struct Sample {
     pub difficulty: Difficulty,
     /// Labels.
     pub tags: Vec<String>,
-    /// The input text.
+    /// The input text; the text itself where its log-likelihood is measured.
     pub input: String,
     /// Further fields for the template, in file order.
     pub fields: Vec<(String, FieldValue)>,
-    /// How an answer is checked; at least one.
+    /// What the model chooses from, at least two; empty unless the task is one of choices.
+    pub choices: Vec<String>,
+    /// Position of the right choice, from 0; `None` unless the task is one of choices.
+    pub answer: Option<u32>,
+    /// How an answer is checked; at least one where something is generated.
     pub checks: Vec<Check>,
     /// Answers that must pass every required check.
     pub good: Vec<String>,

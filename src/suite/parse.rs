@@ -7,10 +7,10 @@ use super::sample_parse::{SampleParser, shots};
 use super::source::Source;
 use super::template::{self, Compiled};
 use super::{
-    Decoding, GateMargin, MarginKind, Problem, Quality, Sample, Suite, SuiteError, Task, TaskKind,
-    data, digest,
+    Decoding, GateMargin, MarginKind, Problem, Quality, Sample, Suite, SuiteError, Task, data,
+    digest, likelihood,
 };
-use crate::record::Component;
+use crate::record::{Component, TaskKind};
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
@@ -39,6 +39,22 @@ const SUITE_KEYS: [&str; 11] = [
 ];
 const TASK_KEYS: [&str; 9] = [
     "id", "title", "type", "system", "template", "few_shot", "decoding", "data", "sample",
+];
+const CHOICE_TASK_KEYS: [&str; 11] = [
+    "id",
+    "title",
+    "type",
+    "system",
+    "template",
+    "few_shot",
+    "prompt",
+    "primary",
+    "mutual_info",
+    "data",
+    "sample",
+];
+const TEXT_TASK_KEYS: [&str; 8] = [
+    "id", "title", "type", "windows", "window", "stride", "data", "sample",
 ];
 const DECODING_KEYS: [&str; 7] = [
     "temperature",
@@ -105,16 +121,17 @@ pub fn parse(origin: &str, text: &str, folder: Option<&Path>) -> Result<Suite, S
     r.only(&SUITE_KEYS)?;
     let (code, _) = language(r, "language")?;
     let decoding = decoding(r, &Decoding::default())?;
+    let primary = id(r, "primary", "metric")?;
     let mut suite = Suite {
         name: id(r, "name", "suite name")?,
         version: r.need_filled("version")?.to_owned(),
         description: r.text("description")?.unwrap_or_default().to_owned(),
         license: r.need_filled("license")?.to_owned(),
         language: code.to_owned(),
-        primary: id(r, "primary", "metric")?,
         quality: quality(r)?,
         gates: gates(r)?,
-        tasks: tasks(r, folder, &decoding)?,
+        tasks: tasks(r, folder, &decoding, &primary)?,
+        primary,
         decoding,
         digest: digest::placeholder(),
         origin: origin.to_owned(),
@@ -283,6 +300,7 @@ fn tasks(
     r: Reader<'_>,
     folder: Option<&Path>,
     inherited: &Decoding,
+    primary: &str,
 ) -> Result<Vec<Task>, SuiteError> {
     let nodes = array_of(r.source, "task", r.need("task")?)?;
     if nodes.is_empty() {
@@ -305,8 +323,8 @@ fn tasks(
     let mut tasks = Vec::with_capacity(nodes.len());
     let mut total = 0;
     for node in nodes {
-        let t = Reader::open(r.source, node, "a task", &TASK_KEYS)?;
-        let task = task(t, folder, inherited, &mut checks)?;
+        let t = Reader::any(r.source, node, "a task")?;
+        let task = task(t, folder, inherited, primary, &mut checks)?;
         let line = r.source.line(node.span.start);
         if let Some(first) = seen.insert(task.id.clone(), line) {
             let problem = Problem::Duplicate {
@@ -337,28 +355,19 @@ fn task(
     t: Reader<'_>,
     folder: Option<&Path>,
     inherited: &Decoding,
+    primary: &str,
     checks: &mut CheckParser,
 ) -> Result<Task, SuiteError> {
-    let id = id(t, "id", "task id")?;
-    let kinds = [
-        ("generate", TaskKind::Generate),
-        ("choice", TaskKind::Choice),
-        ("perplexity", TaskKind::Perplexity),
-    ];
+    let kinds = TaskKind::ALL.map(|k| (k.as_str(), k));
     let kind = t
         .name("type", "task type", &kinds)?
         .unwrap_or(TaskKind::Generate);
-    for (name, named) in kinds {
-        if named == kind && kind != TaskKind::Generate {
-            return Err(t.fail(
-                "type",
-                Problem::UnsupportedKind {
-                    task: id,
-                    kind: name,
-                },
-            ));
-        }
-    }
+    t.only(match kind {
+        TaskKind::Generate => &TASK_KEYS,
+        TaskKind::Choice => &CHOICE_TASK_KEYS,
+        TaskKind::Perplexity => &TEXT_TASK_KEYS,
+    })?;
+    let id = id(t, "id", "task id")?;
     let mut task = Task {
         title: t.text("title")?.unwrap_or(&id).to_owned(),
         kind,
@@ -368,11 +377,15 @@ fn task(
             .map(str::to_owned),
         template: t.text("template")?.map(str::to_owned),
         few_shot: shots(t)?,
-        decoding: decoding(t, inherited)?,
+        decoding: match kind {
+            TaskKind::Generate => decoding(t, inherited)?,
+            TaskKind::Choice | TaskKind::Perplexity => Decoding::default(),
+        },
+        likelihood: likelihood::read(t, kind, primary)?,
         samples: Vec::new(),
         id,
     };
-    task.samples = samples(t, folder, &task.id, checks)?;
+    task.samples = samples(t, folder, &task, checks)?;
     check_shots(t, &task)?;
     check_template(t, &task)?;
     Ok(task)
@@ -382,11 +395,11 @@ fn task(
 fn samples(
     t: Reader<'_>,
     folder: Option<&Path>,
-    task: &str,
+    task: &Task,
     checks: &mut CheckParser,
 ) -> Result<Vec<Sample>, SuiteError> {
     t.needs_one(&["sample", "data"])?;
-    let mut parser = SampleParser::new(checks);
+    let mut parser = SampleParser::new(task.kind, checks);
     for node in t.array("sample")?.unwrap_or_default() {
         parser.take(t.source, node, None)?;
     }
@@ -395,7 +408,7 @@ fn samples(
     }
     let samples = parser.samples;
     if samples.is_empty() {
-        let what = format!("task `{task}`");
+        let what = format!("task `{}`", task.id);
         return Err(t.source.fail(t.span, Problem::Empty { what }));
     }
     Ok(samples)

@@ -7,6 +7,7 @@ use super::reader::{Reader, array_of, text_of, texts_of, wrong_type};
 use super::source::Source;
 use super::template::OWN_FIELDS;
 use super::{Check, Difficulty, FieldValue, Problem, Sample, Shot, SuiteError};
+use crate::record::TaskKind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,27 +20,49 @@ const MAX_FIELDS: usize = 64;
 /// Most good and bad answers of a sample, and most worked examples of a task.
 const MAX_ANSWERS: usize = 64;
 
-pub(crate) const SAMPLE_KEYS: [&str; 8] = [
-    "id",
-    "difficulty",
-    "tags",
-    "input",
-    "fields",
-    "checks",
-    "good",
-    "bad",
-];
+/// Most choices of a question.
+const MAX_CHOICES: usize = 64;
+/// Fewest choices of a question.
+const FEW_CHOICES: usize = 2;
+
+/// The keys of a sample.
+pub(crate) fn keys(kind: TaskKind) -> &'static [&'static str] {
+    match kind {
+        TaskKind::Generate => &[
+            "id",
+            "difficulty",
+            "tags",
+            "input",
+            "fields",
+            "checks",
+            "good",
+            "bad",
+        ],
+        TaskKind::Choice => &[
+            "id",
+            "difficulty",
+            "tags",
+            "input",
+            "fields",
+            "choices",
+            "answer",
+        ],
+        TaskKind::Perplexity => &["id", "difficulty", "tags", "text"],
+    }
+}
 
 /// Collects the samples of one task.
 pub(crate) struct SampleParser<'c> {
+    pub(crate) kind: TaskKind,
     checks: &'c mut CheckParser,
     seen: BTreeMap<String, u32>,
     pub(crate) samples: Vec<Sample>,
 }
 
 impl<'c> SampleParser<'c> {
-    pub(crate) fn new(checks: &'c mut CheckParser) -> Self {
+    pub(crate) fn new(kind: TaskKind, checks: &'c mut CheckParser) -> Self {
         Self {
+            kind,
             checks,
             seen: BTreeMap::new(),
             samples: Vec::new(),
@@ -53,7 +76,7 @@ impl<'c> SampleParser<'c> {
         node: &Node,
         data_file: Option<Arc<str>>,
     ) -> Result<(), SuiteError> {
-        let r = Reader::open(source, node, "a sample", &SAMPLE_KEYS)?;
+        let r = Reader::open(source, node, "a sample", keys(self.kind))?;
         let id = id(r, "id", "sample id")?;
         let (line, column) = source.position(node.span.start);
         if let Some(first) = self.seen.insert(id.clone(), line) {
@@ -69,23 +92,45 @@ impl<'c> SampleParser<'c> {
             return Err(source.fail(&node.span, problem));
         }
         let names = Difficulty::ALL.map(|d| (d.as_str(), d));
-        let sample = Sample {
+        let mut sample = Sample {
             id,
             difficulty: r
                 .name("difficulty", "difficulty", &names)?
                 .unwrap_or(Difficulty::Medium),
             tags: r.texts("tags")?,
-            input: r.need_filled("input")?.to_owned(),
-            fields: fields(r)?,
-            checks: self.checks(r)?,
-            good: answers(r, "good")?,
-            bad: answers(r, "bad")?,
+            input: String::new(),
+            fields: Vec::new(),
+            choices: Vec::new(),
+            answer: None,
+            checks: Vec::new(),
+            good: Vec::new(),
+            bad: Vec::new(),
             data_file,
             line,
             column,
         };
+        self.content(r, &mut sample)?;
         check_size(r, &sample)?;
         self.samples.push(sample);
+        Ok(())
+    }
+
+    /// What is asked, and what is expected.
+    fn content(&mut self, r: Reader<'_>, sample: &mut Sample) -> Result<(), SuiteError> {
+        if self.kind == TaskKind::Perplexity {
+            r.need_filled("text")?.clone_into(&mut sample.input);
+            return Ok(());
+        }
+        r.need_filled("input")?.clone_into(&mut sample.input);
+        sample.fields = fields(r)?;
+        if self.kind == TaskKind::Choice {
+            sample.choices = choices(r)?;
+            sample.answer = Some(answer(r, sample.choices.len())?);
+        } else {
+            sample.checks = self.checks(r)?;
+            sample.good = answers(r, "good")?;
+            sample.bad = answers(r, "bad")?;
+        }
         Ok(())
     }
 
@@ -105,6 +150,36 @@ impl<'c> SampleParser<'c> {
     }
 }
 
+/// What the model chooses from: at least two texts, none of them blank.
+fn choices(r: Reader<'_>) -> Result<Vec<String>, SuiteError> {
+    r.need("choices")?;
+    let all = r.texts("choices")?;
+    if all.len() < FEW_CHOICES {
+        return Err(r.fail("choices", Problem::FewChoices { found: all.len() }));
+    }
+    if all.len() > MAX_CHOICES {
+        let what = "the number of items in `choices`";
+        return Err(r.fail("choices", limit(what, all.len(), MAX_CHOICES)));
+    }
+    if all.iter().any(|choice| choice.trim().is_empty()) {
+        let what = "a text in `choices`".to_owned();
+        return Err(r.fail("choices", Problem::Empty { what }));
+    }
+    Ok(all)
+}
+
+/// Position of the right choice.
+fn answer(r: Reader<'_>, choices: usize) -> Result<u32, SuiteError> {
+    r.need("answer")?;
+    let answer = r
+        .integer_in("answer", 0, u32::MAX)?
+        .ok_or_else(|| r.missing("answer"))?;
+    if (answer as usize) < choices {
+        return Ok(answer);
+    }
+    Err(r.fail("answer", Problem::AnswerOutOfRange { answer, choices }))
+}
+
 fn limit(what: &str, found: usize, limit: usize) -> Problem {
     Problem::Limit {
         what: what.to_owned(),
@@ -115,12 +190,18 @@ fn limit(what: &str, found: usize, limit: usize) -> Problem {
 
 fn check_size(r: Reader<'_>, sample: &Sample) -> Result<(), SuiteError> {
     let further: usize = sample.fields.iter().map(|(_, value)| size(value)).sum();
-    let found = sample.input.len() + further;
+    let choices: usize = sample.choices.iter().map(String::len).sum();
+    let found = sample.input.len() + further + choices;
     if found <= MAX_INPUT {
         return Ok(());
     }
     let what = "the length in bytes of the input with its fields";
-    Err(r.fail("input", limit(what, found, MAX_INPUT)))
+    let key = if r.node("text").is_some() {
+        "text"
+    } else {
+        "input"
+    };
+    Err(r.fail(key, limit(what, found, MAX_INPUT)))
 }
 
 fn size(value: &FieldValue) -> usize {

@@ -5,8 +5,8 @@
 //! intermediate value can grow beyond a small multiple of the sample; fuel bounds the steps and a limited writer the output.
 
 use super::model::{FieldValue, Sample, Task};
-use super::{Problem, SuiteError};
-use crate::record::{Message, Role};
+use super::{Problem, PromptStyle, SuiteError};
+use crate::record::{Message, Role, TaskKind};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, filters, tests};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -211,9 +211,10 @@ impl io::Write for Limited {
     }
 }
 
-/// The chat messages a model is shown for a sample: the system instruction, worked examples as turns, the rendered input.
+/// What a model is shown for a sample: the system instruction, worked examples as turns, the rendered input.
 ///
-/// Few-shot inputs go through the same template with the example's own `fields`.
+/// Few-shot inputs go through the same template with the example's own `fields`. A raw prompt and a text are one message of the user, which is
+/// not put into a chat template.
 ///
 /// # Errors
 /// When the template cannot be rendered over the sample.
@@ -253,5 +254,29 @@ pub(crate) fn build(
         say(Role::Assistant, shot.output.clone());
     }
     say(Role::User, render(sample)?);
-    Ok(all)
+    let raw = match task.kind {
+        TaskKind::Generate => false,
+        TaskKind::Choice => task.likelihood.prompt == PromptStyle::Raw,
+        TaskKind::Perplexity => true,
+    };
+    Ok(if raw { vec![as_text(&all)] } else { all })
+}
+
+/// A conversation as the text that lm-evaluation-harness makes of it: each answer behind its question and the delimiter, a blank line between
+/// the parts.
+fn as_text(messages: &[Message]) -> Message {
+    let mut content = String::new();
+    for message in messages {
+        let before = match message.role {
+            _ if content.is_empty() => "",
+            Role::Assistant => PromptStyle::Raw.delimiter(),
+            Role::System | Role::User => "\n\n",
+        };
+        content.push_str(before);
+        content.push_str(&message.content);
+    }
+    Message {
+        role: Role::User,
+        content,
+    }
 }

@@ -29,6 +29,7 @@ mod spm;
 mod template;
 mod vocabulary;
 
+pub use boundary::behind_prompt;
 pub use bytes::ByteCodec;
 pub use error::TokenizerError;
 pub use file::TokenizerFile;

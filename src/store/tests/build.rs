@@ -5,7 +5,7 @@ use crate::record::{
     CheckRecord, Component, Digest, Failure, FailureKind, Finish, Generation, HostFacts,
     LoadedModel, MemoryEstimate, Message, Outcome, PlannedModelRecord, Role, RunCounts, RunEvent,
     RunEventKind, RunHeader, RunId, RunStatus, SampleKey, SampleRecord, SampleScore, ScoreValue,
-    SettingRecord, SuiteFacts, Timing,
+    SettingRecord, SuiteFacts, TaskKind, Timing,
 };
 use crate::store::{AttemptFacts, Store, StoreError, StoreSink};
 use crate::units::Bytes;
@@ -119,6 +119,8 @@ pub(super) fn sample(model: u32, name: &str, sequence: u64, passed: bool) -> Sam
             sample: name.to_owned(),
             epoch: 0,
         },
+        kind: TaskKind::Generate,
+        scoring: None,
         content: digest(50),
         difficulty: "easy".to_owned(),
         sequence,

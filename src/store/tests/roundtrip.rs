@@ -5,11 +5,11 @@ use super::build::{
     small_run, started, write,
 };
 use crate::record::{
-    CheckRecord, Component, Digest, Evidence, Failure, FailureKind, Finish, Generation, HostFacts,
-    LoadedModel, Look, LookVerdict, MemoryEstimate, Message, ModelRecord, ModelStatus, Outcome,
-    PlannedModelRecord, Role, RunEvent, RunEventKind, RunHeader, RunId, RunRecord, RunStatus,
-    SampleKey, SampleRecord, SampleScore, ScoreValue, SettingRecord, SkipReason, SuiteFacts,
-    Timing,
+    CheckRecord, ChoiceMetric, ChoiceScore, ChoiceScoring, Component, Digest, Evidence, Failure,
+    FailureKind, Finish, Generation, HostFacts, LoadedModel, Look, LookVerdict, MemoryEstimate,
+    Message, ModelRecord, ModelStatus, Outcome, PlannedModelRecord, Role, RunEvent, RunEventKind,
+    RunHeader, RunId, RunRecord, RunStatus, SampleKey, SampleRecord, SampleScore, ScoreValue,
+    Scoring, SettingRecord, SkipReason, SuiteFacts, TaskKind, TextScoring, Timing,
 };
 use crate::store::Store;
 use crate::units::Bytes;
@@ -168,11 +168,75 @@ fn messages() -> impl Strategy<Value = Vec<Message>> {
 }
 
 prop_compose! {
+    fn choices()(text in text(), token_logprobs in vec(-90.0..0.0f32, 1..4), greedy: bool,
+        unconditional in option::of(vec(-90.0..0.0f32, 1..4))) -> ChoiceScore {
+        ChoiceScore { text, token_logprobs, greedy, unconditional }
+    }
+}
+
+prop_compose! {
+    fn texts()(windows in vec(1..9u32, 1..4), text_tokens in any::<u32>(), sizes in any::<(u16, u16, u32)>(), text_digest in hash())(
+        token_logprobs in vec(-90.0..0.0f32, windows.iter().sum::<u32>() as usize), windows in Just(windows),
+        text_tokens in Just(text_tokens), sizes in Just(sizes), text_digest in Just(text_digest)) -> TextScoring {
+        TextScoring { window: sizes.2, windows, text_tokens, bytes: sizes.0.into(), words: sizes.1.into(), text_digest, token_logprobs }
+    }
+}
+
+fn scorings() -> impl Strategy<Value = Scoring> {
+    let metric = prop::sample::select(&ChoiceMetric::ALL[..]);
+    let question = (
+        vec(choices(), 1..5),
+        metric,
+        any::<u32>(),
+        hash(),
+        any::<u8>(),
+    );
+    prop_oneof![
+        question.prop_map(|(choices, metric, prompt_tokens, prompt_digest, answer)| {
+            let answer = u32::from(answer) % choices.len() as u32;
+            Scoring::Choice(ChoiceScoring {
+                answer,
+                metric,
+                prompt_tokens,
+                prompt_digest,
+                choices,
+            })
+        }),
+        texts().prop_map(Scoring::Text),
+    ]
+}
+
+/// What became of a sample: something generated, something measured, or a failure of any kind of task.
+type Result3 = (
+    TaskKind,
+    Option<Generation>,
+    Option<Scoring>,
+    Option<Failure>,
+);
+
+fn fates() -> impl Strategy<Value = Result3> {
+    let kind = prop::sample::select(&TaskKind::ALL[..]);
+    prop_oneof![
+        4 => results().prop_map(|r| (TaskKind::Generate, r.clone().ok(), None, r.err())),
+        2 => scorings().prop_map(|s| {
+            let kind = match &s {
+                Scoring::Choice(_) => TaskKind::Choice,
+                Scoring::Text(_) => TaskKind::Perplexity,
+            };
+            (kind, None, Some(s), None)
+        }),
+        1 => (kind, prop::sample::select(&FailureKind::ALL[..]), text())
+            .prop_map(|(task, kind, message)| (task, None, None, Some(Failure { kind, message }))),
+    ]
+}
+
+prop_compose! {
     fn samples()(task in text(), name in text(), content in hash(), difficulty in text(), messages in messages(),
-        result in results(), score in scores()) -> SampleRecord {
+        fate in fates(), score in scores()) -> SampleRecord {
+        let (kind, generation, scoring, failure) = fate;
         SampleRecord {
             key: SampleKey { model: digest(0), task, sample: name, epoch: 0 }, content, difficulty, sequence: 0, messages,
-            generation: result.clone().ok(), failure: result.err(), score,
+            kind, generation, scoring, failure, score,
         }
     }
 }
