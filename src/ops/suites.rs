@@ -5,13 +5,15 @@ use super::table::{Align, Table};
 use crate::cli::{LintRequest, SuiteShowRequest, SuitesListRequest, SuitesRequest};
 use crate::console::escape_terminal;
 use crate::error::{Coded as _, EvalhError, ExitCode};
+use crate::record::TaskKind;
 use crate::scorer::lint::{LintFinding, Severity, lint as lint_suite};
-use crate::suite::{self, Suite};
+use crate::suite::{self, Sample, Suite, Task};
 use serde_json::{Value, json};
 use std::path::Path;
 
 /// Suites this program was built with.
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 3] = [
+    ("basics", include_str!("../../prompts/basics.toml")),
     ("business", include_str!("../../prompts/business.toml")),
     ("smoke", include_str!("../../prompts/smoke.toml")),
 ];
@@ -148,11 +150,16 @@ fn show(session: &Session, request: &SuiteShowRequest) -> Result<ExitCode, Evalh
                 .map(|m| json!({"role": m.role.as_str(), "content": m.content}))
                 .collect();
             let checks: Vec<&str> = sample.checks.iter().map(suite::Check::kind).collect();
-            session.print_json(&json!({
-                "schema_version": super::SCHEMA_VERSION, "task": task.id, "sample": sample.id,
+            let mut line = json!({
+                "schema_version": super::SCHEMA_VERSION, "task": task.id, "sample": sample.id, "type": task.kind.as_str(),
                 "difficulty": sample.difficulty.as_str(), "tags": sample.tags, "messages": messages, "checks": checks,
                 "digest": suite.sample_digest(task, sample).as_str(), "good": sample.good, "bad": sample.bad,
-            }))?;
+            });
+            if let Some(answer) = sample.answer {
+                line["choices"] = json!(sample.choices);
+                line["answer"] = json!(answer);
+            }
+            session.print_json(&line)?;
             continue;
         }
         let mut text = format!(
@@ -168,11 +175,32 @@ fn show(session: &Session, request: &SuiteShowRequest) -> Result<ExitCode, Evalh
                 message.content.trim_end()
             ));
         }
-        let checks: Vec<&str> = sample.checks.iter().map(suite::Check::kind).collect();
-        text.push_str(&format!("[checks] {}\n", checks.join(", ")));
+        text.push_str(&expected(task, sample));
         session.print(&escape_terminal(&text))?;
     }
     Ok(ExitCode::Done)
+}
+
+/// What is expected of a sample, in lines.
+fn expected(task: &Task, sample: &Sample) -> String {
+    match task.kind {
+        TaskKind::Generate => {
+            let checks: Vec<&str> = sample.checks.iter().map(suite::Check::kind).collect();
+            format!("[checks] {}\n", checks.join(", "))
+        }
+        TaskKind::Choice => {
+            let choice = |(at, text): (usize, &String)| {
+                let right = sample.answer.is_some_and(|a| a as usize == at);
+                let mark = if right { "*" } else { " " };
+                format!("[choice {at}]{mark}{text}\n")
+            };
+            sample.choices.iter().enumerate().map(choice).collect()
+        }
+        TaskKind::Perplexity => {
+            let l = &task.likelihood;
+            format!("[windows] {} of {} tokens\n", l.windows.as_str(), l.window)
+        }
+    }
 }
 
 fn lint(session: &Session, request: &LintRequest) -> Result<ExitCode, EvalhError> {

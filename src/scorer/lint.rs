@@ -3,8 +3,8 @@
 //! In: a suite. Out: findings with places. Pure; knows nothing of models. The near-duplicate search is exact (prefix filtering over
 //! word 5-grams ordered by rarity), so that it stays quick for large suites.
 
-use super::{passes, score};
-use crate::record::{Finish, Outcome, SampleScore, ScoreValue};
+use super::{lint_likelihood, passes, score};
+use crate::record::{Finish, Outcome, SampleScore, ScoreValue, TaskKind};
 use crate::suite::{Check, Rule, Sample, Suite, Task, messages};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,6 +15,10 @@ const SHINGLE: usize = 5;
 const SIMILAR: f64 = 0.8;
 /// Fewest samples of a task.
 const FEW_SAMPLES: usize = 5;
+/// Fewest texts of a task: one has no interval.
+const FEW_TEXTS: usize = 2;
+/// Most samples of a task whose right choice stands at one place, in percent.
+pub(super) const MOST_AT_ONE_PLACE: u32 = 60;
 /// Fewest good and bad answers of a sample.
 const FEW_ANSWERS: usize = 2;
 /// Characters no tokenizer in use puts into one token on average; a good answer longer than this many a token cannot fit.
@@ -90,10 +94,44 @@ pub enum LintProblem {
         percent: u32,
     },
     /// A task too small to say anything.
-    #[error("the task has {found} samples; below {FEW_SAMPLES} its results say little")]
+    #[error("the task has {found} samples; below {least} its results say little")]
     FewSamples {
         /// How many.
         found: usize,
+        /// How many there should be.
+        least: usize,
+    },
+    /// The same choice twice.
+    #[error("the choice `{text}` stands in `choices` more than once")]
+    DuplicateChoice {
+        /// Its beginning.
+        text: String,
+    },
+    /// A choice with a blank of its own behind the delimiter.
+    #[error("choice {choice} begins with white space, but the prompt puts a blank before it")]
+    BlankChoice {
+        /// Its position, from 0.
+        choice: usize,
+    },
+    /// A place that is right too often.
+    #[error(
+        "choice {position} is the right one in {percent} % of the samples; above {MOST_AT_ONE_PLACE} % a model that prefers this place does well without reading"
+    )]
+    PositionBias {
+        /// The place, from 0.
+        position: u32,
+        /// Its share of the samples.
+        percent: u32,
+    },
+    /// A control token written out.
+    #[error(
+        "the {what} begins with `{token}`, which is read as text: the model's own begin token is put before it"
+    )]
+    WrittenToken {
+        /// `text` or `prompt`.
+        what: &'static str,
+        /// The token.
+        token: &'static str,
     },
     /// Not enough answers to test the checks with.
     #[error("`{key}` has {found} answers but at least {FEW_ANSWERS} test the checks")]
@@ -125,10 +163,14 @@ impl LintProblem {
             | Self::GoodFails { .. }
             | Self::BadPasses { .. }
             | Self::NothingRequired
+            | Self::DuplicateChoice { .. }
             | Self::TooLong { .. } => Severity::Error,
             Self::NeverFails { .. }
             | Self::NearDuplicate { .. }
             | Self::FewSamples { .. }
+            | Self::BlankChoice { .. }
+            | Self::PositionBias { .. }
+            | Self::WrittenToken { .. }
             | Self::FewAnswers { .. } => Severity::Warning,
         }
     }
@@ -187,11 +229,12 @@ impl LintReport {
 pub fn lint(suite: &Suite) -> LintReport {
     let mut report = LintReport::default();
     for task in &suite.tasks {
-        if let Some(first) = task.samples.first()
-            && task.samples.len() < FEW_SAMPLES
-        {
-            let found = task.samples.len();
-            let mut finding = at(suite, task, first, LintProblem::FewSamples { found });
+        let of_task = few(task).into_iter().chain(lint_likelihood::position(task));
+        for problem in of_task {
+            let Some(first) = task.samples.first() else {
+                continue;
+            };
+            let mut finding = at(suite, task, first, problem);
             finding.sample = None;
             report.findings.push(finding);
         }
@@ -204,6 +247,16 @@ pub fn lint(suite: &Suite) -> LintReport {
     }
     near_duplicates(suite, &mut report.findings);
     report
+}
+
+/// A task too small to say anything.
+fn few(task: &Task) -> Option<LintProblem> {
+    let least = match task.kind {
+        TaskKind::Generate | TaskKind::Choice => FEW_SAMPLES,
+        TaskKind::Perplexity => FEW_TEXTS,
+    };
+    let found = task.samples.len();
+    (found < least).then_some(LintProblem::FewSamples { found, least })
 }
 
 fn at(suite: &Suite, task: &Task, sample: &Sample, problem: LintProblem) -> LintFinding {
@@ -223,8 +276,16 @@ fn at(suite: &Suite, task: &Task, sample: &Sample, problem: LintProblem) -> Lint
 
 fn problems(suite: &Suite, task: &Task, sample: &Sample) -> Vec<LintProblem> {
     let mut all = Vec::new();
-    if let Err(e) = messages(task, sample) {
-        all.push(LintProblem::Render { why: e.to_string() });
+    let shown = match messages(task, sample) {
+        Ok(shown) => shown,
+        Err(e) => {
+            all.push(LintProblem::Render { why: e.to_string() });
+            Vec::new()
+        }
+    };
+    if task.kind != TaskKind::Generate {
+        all.extend(lint_likelihood::problems(task, sample, &shown));
+        return all;
     }
     for (key, found) in [("good", sample.good.len()), ("bad", sample.bad.len())] {
         if found < FEW_ANSWERS {

@@ -15,6 +15,7 @@ mod checks;
 mod finding;
 mod likelihood;
 pub mod lint;
+mod lint_likelihood;
 mod numbers;
 mod outcome;
 mod text;

@@ -271,7 +271,7 @@ fn suites_are_listed_shown_and_linted() {
     let context = TestContext::shop(ANSWERS);
     let names: Vec<Value> = context.ok(&["suites", "list", "--json"]).lines();
     let names: Vec<&str> = names.iter().map(|s| s["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["business", "shop", "smoke"]);
+    assert_eq!(names, ["basics", "business", "shop", "smoke"]);
     assert!(
         context
             .ok(&["suites", "list"])
@@ -304,7 +304,7 @@ fn suites_are_listed_shown_and_linted() {
             .all(|f| f["severity"] == "warning" && f["line"].is_u64())
     );
     // The suites this program brings along are sound.
-    context.ok(&["suites", "lint", "smoke", "business"]);
+    context.ok(&["suites", "lint", "smoke", "business", "basics"]);
 }
 
 #[test]

@@ -205,7 +205,7 @@ fn names_that_do_not_exist() {
         &context,
         &["run", "--suite", "shopp", "--engine", "mock"],
         2,
-        "error: there is no suite `shopp`; there are `business`, `shop`, `smoke`\n\nhint: did you mean `shop`?\n",
+        "error: there is no suite `shopp`; there are `basics`, `business`, `shop`, `smoke`\n\nhint: did you mean `shop`?\n",
     );
     refused(
         &context,
@@ -681,7 +681,7 @@ fn databases() {
         ),
         (
             "newer",
-            "`[DIR]/work/newer.sqlite` has schema version 99, but this evalh knows versions up to 2\n\nhint: update evalh, or name another file with `--db PATH`\n".to_owned(),
+            "`[DIR]/work/newer.sqlite` has schema version 99, but this evalh knows versions up to 3\n\nhint: update evalh, or name another file with `--db PATH`\n".to_owned(),
         ),
     ] {
         let path = format!("{name}.sqlite");

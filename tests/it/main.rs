@@ -14,6 +14,7 @@ mod cli;
 mod cli_compare;
 mod cli_data;
 mod cli_gate;
+mod cli_likelihood;
 mod cli_refusals;
 mod cli_stops;
 mod cli_until;
@@ -21,6 +22,7 @@ mod context;
 mod coverage;
 #[cfg(feature = "candle")]
 mod families;
+mod golden_likelihood;
 mod golden_stats;
 mod hostile;
 mod hostile_corpus;
@@ -42,6 +44,8 @@ mod mutation;
 #[cfg(feature = "candle")]
 mod real_engine;
 mod real_models;
+#[cfg(feature = "candle")]
+mod real_perplexity;
 mod real_tokenizer;
 mod tiny_gguf;
 mod tiny_safetensors;

@@ -3,5 +3,6 @@
 mod build;
 mod errors;
 mod faults;
+mod likelihood;
 mod roundtrip;
 mod views;

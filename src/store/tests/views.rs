@@ -24,7 +24,7 @@ fn columns(store: &Store, view: &str) -> Vec<String> {
 fn the_documented_columns_are_the_columns() {
     let page = include_str!("../../../docs/schema.md");
     let store = Store::in_memory().unwrap();
-    for view in ["v_run_summary", "v_sample"] {
+    for view in ["v_run_summary", "v_sample", "v_choice", "v_text"] {
         let start = page.find(&format!("## `{view}`")).unwrap();
         let section = &page[start + 3..];
         let section = &section[..section.find("\n## ").unwrap_or(section.len())];

@@ -95,10 +95,6 @@ fn task_errors() {
         "t.toml:7:1: task `one` is empty\n7 | [[task]]\n  | ^",
     );
     fails(
-        &format!("{HEAD}{TASK}type = \"choice\"\n{SAMPLE}"),
-        "t.toml:9:8: task `one` has `type = \"choice\"` but this version runs `generate` tasks only\n9 | type = \"choice\"\n  |        ^",
-    );
-    fails(
         &format!("{HEAD}{TASK}type = \"generation\"\n{SAMPLE}"),
         "t.toml:9:8: unknown task type `generation`; valid are `generate`, `choice`, `perplexity`\n9 | type = \"generation\"\n  |        ^\nhint: did you mean `generate`?",
     );

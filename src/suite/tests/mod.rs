@@ -1,8 +1,9 @@
 use super::*;
-use crate::record::Role;
+use crate::record::{Role, TaskKind};
 
 mod data;
 mod errors;
+mod likelihood;
 
 const HEAD: &str = "format = 1
 name = \"t\"
