@@ -6,7 +6,7 @@ use crate::golden_likelihood::{LENGTH, own_windows, perplexities};
 use crate::real_models::{MODELS, model_file};
 use evalh::engine::Engine;
 use evalh::engine::candle::{CandleEngine, LoadOptions};
-use evalh::modelfile::WeightsFile;
+use evalh::modelfile::ModelFile;
 use evalh::record::{DeviceChoice, TokenTable};
 use evalh::suite::WindowPlan;
 use std::ops::ControlFlow;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 const ALLOWED: f64 = 0.005;
 
 fn load(name: &str) -> Option<CandleEngine> {
-    let file = Arc::new(WeightsFile::open(&model_file(name)?).unwrap());
+    let file = ModelFile::open(&model_file(name)?).unwrap();
     let options = LoadOptions {
         device: DeviceChoice::Cpu,
         dtype: None,
@@ -24,7 +24,7 @@ fn load(name: &str) -> Option<CandleEngine> {
         table: Arc::new(TokenTable::default()),
         peak_memory: || None,
     };
-    Some(CandleEngine::load(file, &options).unwrap())
+    Some(CandleEngine::load(&file, &options).unwrap())
 }
 
 #[test]
