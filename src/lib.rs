@@ -11,6 +11,7 @@ pub mod console;
 pub mod cost;
 pub mod engine;
 pub mod error;
+pub mod guard;
 pub mod host;
 pub mod hub;
 pub mod memory;

@@ -56,6 +56,34 @@ pub enum EngineError {
         /// What is wrong.
         why: String,
     },
+    /// A tensor whose values have a type that is not read.
+    #[error("tensor `{name}` has values of type `{found}`")]
+    TensorType {
+        /// Its name.
+        name: String,
+        /// In the file.
+        found: &'static str,
+        /// What is read.
+        supported: Vec<&'static str>,
+    },
+    /// A configuration that does not describe a model of its architecture.
+    #[error("`config.json` does not describe a model of the architecture `{architecture}`: {why}")]
+    Config {
+        /// As named by the file.
+        architecture: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// A value of the configuration that changes the numbers and that is not computed.
+    #[error("`{key}` in `config.json` is {found}, and only {computed} is computed")]
+    ConfigValue {
+        /// The key.
+        key: String,
+        /// Its value, as JSON.
+        found: String,
+        /// What is computed, as JSON.
+        computed: String,
+    },
     /// The file is not valid.
     #[error(transparent)]
     File(#[from] ModelFileError),
@@ -155,6 +183,9 @@ impl EngineError {
             Self::UnsupportedArchitecture { supported, .. } => {
                 Some(format!("supported are {}", supported.join(", ")))
             }
+            Self::TensorType { supported, .. } => {
+                Some(format!("types that are read are {}", supported.join(", ")))
+            }
             Self::Device { .. } => Some("use `--device cpu`".to_owned()),
             Self::Dtype { computed, .. } => Some(format!(
                 "write `dtype = \"{computed}\"` in the model's entry of `models.toml`, or leave it out"
@@ -201,6 +232,20 @@ mod tests {
                 found: "0".to_owned(),
                 why: "it must be above 0".to_owned(),
             },
+            EngineError::TensorType {
+                name: name(),
+                found: "F8_E4M3",
+                supported: vec!["F32", "F16"],
+            },
+            EngineError::Config {
+                architecture: "falcon",
+                why: "missing field `bias`".to_owned(),
+            },
+            EngineError::ConfigValue {
+                key: "alibi".to_owned(),
+                found: "true".to_owned(),
+                computed: "false".to_owned(),
+            },
             EngineError::File(ModelFileError::Version { found: 9 }),
             EngineError::PromptTooLong {
                 tokens: 5000,
@@ -240,6 +285,9 @@ mod tests {
         tensor `blk.0.attn_q.weight` has values of type F8_E4M3; F32, F16 and BF16 are read
         tensor `blk.0.attn_q.weight` has the shape [8, 9] where [8, 8] is needed
         metadata `llama.rope.freq_base` is 0: it must be above 0
+        tensor `blk.0.attn_q.weight` has values of type `F8_E4M3` / types that are read are F32, F16
+        `config.json` does not describe a model of the architecture `falcon`: missing field `bias`
+        `alibi` in `config.json` is true, and only false is computed
         GGUF version 9 is not supported; versions 2 and 3 are
         the prompt has 5000 tokens but the context holds 4096
         the prompt is empty

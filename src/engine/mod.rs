@@ -10,7 +10,11 @@
 //! a time is taken when the token id is readable on the host. Traits carry no borrowed state, so that an engine can live in another process.
 
 #[cfg(feature = "candle")]
+pub mod adapter;
+#[cfg(feature = "candle")]
 pub mod candle;
+#[cfg(feature = "candle")]
+mod continuation;
 #[cfg(feature = "candle")]
 mod decoding;
 mod error;
@@ -23,13 +27,29 @@ pub mod worker;
 
 pub use error::EngineError;
 
-use crate::record::Finish;
+use crate::record::{DeviceChoice, Dtype, Finish, TokenTable};
 use crate::units::Bytes;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Version of the numerical behaviour of the engines of this crate; part of every model's content id. Raised when tokens could change.
 pub const ENGINE_VERSION: u32 = 1;
+
+/// How a model is loaded.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// Where it runs.
+    pub device: DeviceChoice,
+    /// Number format of activations that was asked for; `None` takes what the device computes in.
+    pub dtype: Option<Dtype>,
+    /// Positions the key/value cache is allocated for; held to the trained context.
+    pub context: u32,
+    /// The bytes of every token, for stop strings.
+    pub table: Arc<TokenTable>,
+    /// Reads the peak memory of the process.
+    pub peak_memory: fn() -> Option<Bytes>,
+}
 
 /// How the next token is chosen.
 #[derive(Debug, Clone, PartialEq)]

@@ -63,7 +63,7 @@ pub fn main(args: Vec<OsString>, variables: BTreeMap<String, String>, folder: Pa
 fn quiet_guarded_panics() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        if !crate::tokenizer::is_guarded() {
+        if !crate::guard::is_guarded() {
             usual(info);
         }
     }));

@@ -1,48 +1,7 @@
-//! Calls into libraries that may panic on a hostile file: their panics become errors, and nothing of them is printed.
+//! Calls into the `tokenizers` crate, which may panic on a hostile file: its errors and panics become ours.
 
 use super::TokenizerError;
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-thread_local! {
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// True while this thread is in a call whose panic becomes an error. The program's panic hook then says nothing: the message may hold text
-/// of a hostile file, and the error tells it.
-pub fn is_guarded() -> bool {
-    GUARDED.get()
-}
-
-/// What a panic said, in one line of bounded length.
-fn said(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    let line: String = text
-        .unwrap_or("without a message")
-        .chars()
-        .take(300)
-        .collect();
-    format!("it panicked: {line}")
-}
-
-/// Marks the thread as guarded until dropped, also by a panic.
-struct Mark(bool);
-
-impl Drop for Mark {
-    fn drop(&mut self) {
-        GUARDED.set(self.0);
-    }
-}
-
-/// Runs `call`; a panic is what it said.
-pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(|| {
-        let _mark = Mark(GUARDED.replace(true));
-        call()
-    }))
-    .map_err(|panic| said(panic.as_ref()))
-}
+use crate::guard::caught;
 
 /// Runs a call into the `tokenizers` crate; its errors and panics become ours.
 pub(super) fn guarded<T>(
@@ -73,15 +32,5 @@ mod tests {
             e.to_string(),
             "the tokenizers library failed to build the vocabulary: no"
         );
-        let long = caught::<()>(|| panic!("{}", "x".repeat(10_000))).unwrap_err();
-        assert_eq!(long.len(), "it panicked: ".len() + 300);
-    }
-
-    #[test]
-    fn a_thread_is_marked_only_during_the_call() {
-        assert!(!is_guarded());
-        assert_eq!(caught(is_guarded), Ok(true));
-        assert!(caught(|| panic!("x")).is_err());
-        assert!(!is_guarded());
     }
 }

@@ -34,7 +34,6 @@ pub use bytes::ByteCodec;
 pub use error::TokenizerError;
 pub use file::TokenizerFile;
 pub use from_files::TokenizerFiles;
-pub use guard::is_guarded;
 pub use model::ModelTokenizer;
 pub use template::{ChatTemplate, Variables};
 

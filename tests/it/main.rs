@@ -8,6 +8,8 @@
     reason = "a test that panics has failed and says where; what it measured is printed"
 )]
 
+#[cfg(feature = "candle")]
+mod adapters;
 #[cfg(feature = "hub")]
 mod canary;
 mod cli;

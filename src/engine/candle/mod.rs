@@ -17,10 +17,11 @@ mod ops;
 mod run;
 mod weights;
 
+pub use super::LoadOptions;
 pub use crate::engine::kernels::Tier;
 pub use device::automatic_device;
 pub use family::supported_architectures;
-pub use run::{CandleEngine, LoadOptions, PREFILL_CHUNK};
+pub use run::{CandleEngine, PREFILL_CHUNK};
 
 use super::EngineError;
 

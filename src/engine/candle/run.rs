@@ -5,34 +5,18 @@ use super::describe::describe;
 use super::device;
 use super::ops::Mode;
 use super::weights::Weights;
-use crate::clock::{self, Instant};
-use crate::engine::decoding::{self, argmax};
+use crate::engine::continuation::{self, Autoregressive, check_ids, check_score};
+use crate::engine::decoding::argmax;
 use crate::engine::kernels::{self, elementwise::log_sum_exp};
-use crate::engine::stop::StopMatcher;
 use crate::engine::{
-    Engine, EngineError, EngineInfo, GenerateRequest, GenerateSink, RawGeneration, RawScore,
+    Engine, EngineError, EngineInfo, GenerateRequest, GenerateSink, LoadOptions, RawScore,
     ScoreRequest, ScoreSink,
 };
 use crate::modelfile::ModelFile;
-use crate::record::{DeviceChoice, Dtype, Finish, TokenTable};
+use crate::record::{DeviceChoice, Dtype, TokenTable};
 use crate::units::Bytes;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-
-/// How a model is loaded.
-#[derive(Debug, Clone)]
-pub struct LoadOptions {
-    /// Where it runs.
-    pub device: DeviceChoice,
-    /// Number format of activations that was asked for; `None` takes what the device computes in.
-    pub dtype: Option<Dtype>,
-    /// Positions the key/value cache is allocated for; held to the trained context.
-    pub context: u32,
-    /// The bytes of every token, for stop strings.
-    pub table: Arc<TokenTable>,
-    /// Reads the peak memory of the process.
-    pub peak_memory: fn() -> Option<Bytes>,
-}
 
 /// What activations are computed in on every device; the key/value cache is f16 where the device is not the CPU.
 const ACTIVATIONS: Dtype = Dtype::F32;
@@ -90,7 +74,7 @@ impl CandleEngine {
                 Mode::Tensors => "candle".to_owned(),
             },
             threads: u32::try_from(rayon::current_num_threads()).unwrap_or(u32::MAX),
-            context: capacity as u32,
+            context: decoder.capacity() as u32,
             vocabulary: decoder.vocabulary() as u32,
         };
         Ok(Self {
@@ -104,31 +88,12 @@ impl CandleEngine {
     }
 
     /// Prepares for a text that may reach `length` tokens: what was rotated otherwise cannot be shared with it.
-    fn begin(&mut self, length: usize) {
+    fn prepare(&mut self, length: usize) {
         let long = self.decoder.is_long(length);
         if long != self.long {
             self.cached.clear();
             self.long = long;
         }
-    }
-
-    /// Checks ids against the vocabulary and the context.
-    fn check(&self, ids: &[u32], what: &'static str, length: usize) -> Result<(), EngineError> {
-        if ids.is_empty() {
-            return Err(EngineError::Empty { what });
-        }
-        let vocabulary = self.info.vocabulary;
-        if let Some(&id) = ids.iter().find(|&&id| id >= vocabulary) {
-            return Err(EngineError::TokenId { id, vocabulary });
-        }
-        let context = self.decoder.capacity();
-        if length > context {
-            return Err(EngineError::PromptTooLong {
-                tokens: length,
-                context,
-            });
-        }
-        Ok(())
     }
 
     /// Computes `ids` from position `first` on and hands over the logits of rows from `wanted` on. Keeps `cached` true even on failure.
@@ -156,8 +121,8 @@ impl CandleEngine {
         wanted: usize,
         each: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), EngineError> {
-        self.check(ids, "sequence", ids.len())?;
-        self.begin(ids.len());
+        check_ids(&self.info, ids, "sequence", ids.len())?;
+        self.prepare(ids.len());
         self.compute(ids, 0, wanted, each)
     }
 
@@ -170,86 +135,19 @@ impl CandleEngine {
         Ok(last)
     }
 
-    fn continue_prompt(&mut self, request: &GenerateRequest) -> Result<RawGeneration, EngineError> {
-        self.check(&request.ids, "prompt", request.ids.len())?;
-        // The last token of an answer is not computed.
-        self.begin(request.ids.len() + request.max_tokens.saturating_sub(1) as usize);
-        let begun = clock::now();
-        let logits = self.last_logits(&request.ids, 0)?;
-        let prefill = begun.elapsed();
-        let mut raw = RawGeneration {
-            ids: Vec::new(),
-            finish: Finish::Length,
-            prefill,
-            token_at: Vec::new(),
-            logprobs: request.logprobs.then(Vec::new),
-            computed_tokens: request.ids.len() as u32,
-        };
-        if request.max_tokens > 0 {
-            raw.finish = self.decode(request, begun, logits, &mut raw)?;
-        }
-        Ok(raw)
-    }
-
-    /// The decode loop: fills `raw` and says why it ended.
-    fn decode(
-        &mut self,
-        request: &GenerateRequest,
-        begun: Instant,
-        mut logits: Vec<f32>,
-        raw: &mut RawGeneration,
-    ) -> Result<Finish, EngineError> {
-        let mut decoder = decoding::Decoder::new(&request.decoding);
-        let mut stops = StopMatcher::new(&request.stop);
-        let table = Arc::clone(&self.table);
-        loop {
-            let position = self.cached.len();
-            let id = decoder
-                .next(&logits)
-                .ok_or(EngineError::NotANumber { position })?;
-            raw.ids.push(id);
-            raw.token_at.push(begun.elapsed());
-            if let Some(logprobs) = &mut raw.logprobs {
-                logprobs.push(logits[id as usize] - log_sum_exp(&logits));
-            }
-            if request.eos.contains(&id) {
-                return Ok(Finish::Eos(id));
-            }
-            if let Some(stop) = stops.push(table.piece(id)) {
-                return Ok(Finish::Stop(String::from_utf8_lossy(stop).into_owned()));
-            }
-            if raw.ids.len() >= request.max_tokens as usize {
-                return Ok(Finish::Length);
-            }
-            if position >= self.decoder.capacity() {
-                return Ok(Finish::Context);
-            }
-            if request
-                .timeout
-                .is_some_and(|limit| begun.elapsed() >= limit)
-            {
-                return Ok(Finish::Timeout);
-            }
-            logits = self.last_logits(&[id], position)?;
-        }
-    }
-
     fn score_one(&mut self, request: &ScoreRequest) -> Result<RawScore, EngineError> {
         let ScoreRequest {
             context,
             continuation,
         } = request;
-        // The last continuation token is scored but not computed.
-        let length = context.len() + continuation.len() - continuation.len().min(1);
-        self.check(context, "context", length)?;
-        self.check(continuation, "continuation", length)?;
+        check_score(&self.info, request)?;
         let ids: Vec<u32> = context
             .iter()
             .chain(&continuation[..continuation.len() - 1])
             .copied()
             .collect();
         // The row before the first continuation token must be computed for its logits; everything before it may be shared.
-        self.begin(ids.len());
+        self.prepare(ids.len());
         let shared = common_prefix(&self.cached, &ids).min(context.len() - 1);
         let mut score = RawScore {
             token_logprobs: Vec::with_capacity(continuation.len()),
@@ -274,6 +172,25 @@ impl CandleEngine {
     }
 }
 
+impl Autoregressive for CandleEngine {
+    fn table(&self) -> &TokenTable {
+        &self.table
+    }
+
+    fn reset(&mut self, length: usize) -> Result<(), EngineError> {
+        self.prepare(length);
+        Ok(())
+    }
+
+    fn begin(&mut self, ids: &[u32]) -> Result<Vec<f32>, EngineError> {
+        self.last_logits(ids, 0)
+    }
+
+    fn append(&mut self, id: u32, position: usize) -> Result<Vec<f32>, EngineError> {
+        self.last_logits(&[id], position)
+    }
+}
+
 fn common_prefix(a: &[u32], b: &[u32]) -> usize {
     a.iter().zip(b).take_while(|(x, y)| x == y).count()
 }
@@ -288,13 +205,7 @@ impl Engine for CandleEngine {
         requests: &[GenerateRequest],
         sink: &mut GenerateSink<'_>,
     ) -> Result<(), EngineError> {
-        for (index, request) in requests.iter().enumerate() {
-            // No prefix is shared here: the time to the first token would depend on what ran before.
-            let result = self.continue_prompt(request);
-            if let ControlFlow::Break(()) = sink(index, result) {
-                break;
-            }
-        }
+        continuation::generate(self, requests, sink);
         Ok(())
     }
 
@@ -303,13 +214,8 @@ impl Engine for CandleEngine {
         requests: &[ScoreRequest],
         sink: &mut ScoreSink<'_>,
     ) -> Result<(), EngineError> {
-        // Neighbours in this order share the longest prefixes; a shared prefix changes no bit of a score.
-        let mut order: Vec<usize> = (0..requests.len()).collect();
-        order.sort_by(|&a, &b| {
-            let key = |i: usize| requests[i].context.iter().chain(&requests[i].continuation);
-            key(a).cmp(key(b))
-        });
-        for index in order {
+        // A shared prefix changes no bit of a score.
+        for index in continuation::by_prefix(requests) {
             let result = self.score_one(&requests[index]);
             if let ControlFlow::Break(()) = sink(index, result) {
                 break;

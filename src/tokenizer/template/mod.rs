@@ -17,8 +17,8 @@ mod json;
 mod python;
 
 use super::TokenizerError;
-use super::guard::caught;
 use crate::clock::Timestamp;
+use crate::guard::caught;
 use crate::record::{Digest, Message};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};

@@ -1,0 +1,112 @@
+//! What single architectures need beyond the table: other names, sizes that only the tensors tell, values that exclude each other.
+
+use super::Fields;
+use crate::engine::EngineError;
+use serde_json::{Value, json};
+
+type Adapted = Result<(), EngineError>;
+
+pub(in crate::engine::adapter) fn nothing(_: &mut Fields<'_>) -> Adapted {
+    Ok(())
+}
+
+/// `gelu` in the first files meant the tanh approximation, and transformers reads it so; candle wants one of two keys.
+pub(in crate::engine::adapter) fn gemma(fields: &mut Fields<'_>) -> Adapted {
+    if fields
+        .map
+        .get("hidden_activation")
+        .is_none_or(Value::is_null)
+    {
+        fields.map.remove("hidden_activation");
+        if fields.map.get("hidden_act") == Some(&"gelu".into()) {
+            fields.set("hidden_act", "gelu_pytorch_tanh");
+        }
+    } else {
+        fields.map.remove("hidden_act");
+    }
+    Ok(())
+}
+
+/// The library's mask has a row for each position of the position table, so the table is cut to the context.
+pub(in crate::engine::adapter) fn gpt_bigcode(fields: &mut Fields<'_>) -> Adapted {
+    for (from, to) in [
+        ("n_embd", "hidden_size"),
+        ("n_head", "num_attention_heads"),
+        ("n_layer", "num_hidden_layers"),
+        ("n_positions", "max_position_embeddings"),
+    ] {
+        fields.rename(from, to);
+    }
+    fields.names.first_rows_of = Some("transformer.wpe.weight");
+    Ok(())
+}
+
+/// The library has the layers with attention and a dense feed-forward block.
+pub(in crate::engine::adapter) fn granitemoehybrid(fields: &mut Fields<'_>) -> Adapted {
+    fields.rename("layers_block_type", "layer_types");
+    let layers = fields.number("num_hidden_layers").unwrap_or(0);
+    let types = fields.map.remove("layer_types");
+    let Some(Value::Array(types)) =
+        types.filter(|t| t.as_array().is_some_and(|t| t.len() as u64 == layers))
+    else {
+        let why = "every layer must have a type";
+        return Err(super::metadata("layer_types", None, why));
+    };
+    // The first name is that of transformers 4, the second that of 5.
+    let other = types
+        .iter()
+        .find(|t| **t != "attention" && **t != "full_attention");
+    if let Some(found) = other {
+        return Err(EngineError::ConfigValue {
+            key: "layer_types".to_owned(),
+            found: super::short(found),
+            computed: "\"full_attention\"".to_owned(),
+        });
+    }
+    // None given means attention everywhere.
+    Ok(())
+}
+
+/// The width of the feed-forward blocks is computed from several keys, in two ways; the tensors tell it.
+pub(in crate::engine::adapter) fn lfm2(fields: &mut Fields<'_>) -> Adapted {
+    let first = "model.layers.0.feed_forward.w1.weight";
+    let Some(&[width, hidden]) = fields.dims(first) else {
+        return Err(EngineError::MissingTensor {
+            name: first.to_owned(),
+        });
+    };
+    fields.map.remove("intermediate_size");
+    fields.set("block_multiple_of", width);
+    // Rounded up to that multiple, one and a half is the width.
+    fields.set(
+        "block_ffn_dim_multiplier",
+        1.5 / (4.0 * hidden.max(1) as f64),
+    );
+    fields.copy("tie_word_embeddings", "tie_embedding");
+    Ok(())
+}
+
+pub(in crate::engine::adapter) fn mamba(fields: &mut Fields<'_>) -> Adapted {
+    fields.rename("hidden_size", "d_model");
+    fields.rename("num_hidden_layers", "n_layer");
+    let renamed = ("backbone.embedding.weight", "backbone.embeddings.weight");
+    fields
+        .names
+        .renamed
+        .push((renamed.0.into(), renamed.1.into()));
+    Ok(())
+}
+
+pub(in crate::engine::adapter) fn mamba2(fields: &mut Fields<'_>) -> Adapted {
+    let infinite = [
+        json!([0.0, {"__float__": "Infinity"}]),
+        json!([0.0, "Infinity"]),
+    ];
+    fields.only("time_step_limit", &infinite)
+}
+
+/// The library adds the model's prefix nowhere and repeats the pattern of blocks itself.
+pub(in crate::engine::adapter) fn recurrent_gemma(fields: &mut Fields<'_>) -> Adapted {
+    fields.rename("_block_types", "block_types");
+    Ok(())
+}
