@@ -10,6 +10,38 @@ pub(in crate::engine::adapter) fn nothing(_: &mut Fields<'_>) -> Adapted {
     Ok(())
 }
 
+/// How many heads have keys and values depends on two switches, and two sizes have defaults that depend on others.
+pub(in crate::engine::adapter) fn falcon(fields: &mut Fields<'_>) -> Adapted {
+    let on = |fields: &Fields<'_>, key: &str| fields.map.get(key) == Some(&true.into());
+    let (grouped, multi_query) = (
+        on(fields, "new_decoder_architecture"),
+        on(fields, "multi_query"),
+    );
+    match (grouped, multi_query) {
+        (true, _) => fields.copy("num_kv_heads", "num_key_value_heads"),
+        (false, true) => fields.set("num_key_value_heads", 1),
+        (false, false) => fields.copy("num_attention_heads", "num_key_value_heads"),
+    }
+    if grouped && !on(fields, "parallel_attn") {
+        return Err(EngineError::ConfigValue {
+            key: "parallel_attn".to_owned(),
+            found: "false".to_owned(),
+            computed: "true (with `new_decoder_architecture`)".to_owned(),
+        });
+    }
+    match fields.number("ffn_hidden_size") {
+        Some(width) => fields.set("intermediate_size", width),
+        None => {
+            let width = fields.number("hidden_size").unwrap_or(0);
+            fields.set("intermediate_size", width.saturating_mul(4));
+        }
+    }
+    if fields.number("num_ln_in_parallel_attn").is_none() {
+        fields.set("num_ln_in_parallel_attn", if grouped { 2 } else { 1 });
+    }
+    Ok(())
+}
+
 /// `gelu` in the first files meant the tanh approximation, and transformers reads it so; candle wants one of two keys.
 pub(in crate::engine::adapter) fn gemma(fields: &mut Fields<'_>) -> Adapted {
     if fields
@@ -82,6 +114,8 @@ pub(in crate::engine::adapter) fn lfm2(fields: &mut Fields<'_>) -> Adapted {
         "block_ffn_dim_multiplier",
         1.5 / (4.0 * hidden.max(1) as f64),
     );
+    // The older of the two keys wins in transformers.
+    fields.copy("tie_embedding", "tie_word_embeddings");
     fields.copy("tie_word_embeddings", "tie_embedding");
     Ok(())
 }
@@ -103,10 +137,4 @@ pub(in crate::engine::adapter) fn mamba2(fields: &mut Fields<'_>) -> Adapted {
         json!([0.0, "Infinity"]),
     ];
     fields.only("time_step_limit", &infinite)
-}
-
-/// The library adds the model's prefix nowhere and repeats the pattern of blocks itself.
-pub(in crate::engine::adapter) fn recurrent_gemma(fields: &mut Fields<'_>) -> Adapted {
-    fields.rename("_block_types", "block_types");
-    Ok(())
 }

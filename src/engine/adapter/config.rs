@@ -30,16 +30,14 @@ const COUNTS: [&str; 4] = [
     "num_hidden_layers",
 ];
 /// Numbers that are a dimension of a tensor, or at most that.
-const WIDTHS: [&str; 21] = [
+const WIDTHS: [&str; 19] = [
     "d_model",
-    "conv1d_width",
     "conv_L_cache",
     "expand",
     "head_dim",
     "hidden_size",
     "intermediate_size",
     "kv_lora_rank",
-    "lru_width",
     "moe_intermediate_size",
     "n_groups",
     "n_inner",
@@ -63,7 +61,7 @@ const DIVISORS: [&str; 6] = [
     "num_key_value_heads",
 ];
 /// Where a window of attention is declared: within its length it hides nothing, so the context ends there.
-const WINDOWS: [&str; 2] = ["sliding_window", "attention_window_size"];
+const WINDOW: &str = "sliding_window";
 
 /// A configuration that the library can read.
 #[derive(Clone)]
@@ -222,13 +220,11 @@ impl Fields<'_> {
     /// The context: what was asked for, the trained positions and every window bound it. The library's tables get this length.
     fn set_context(&mut self, asked: u32) -> Result<u32, EngineError> {
         let mut context = u64::from(asked.max(1)).min(MAX_CONTEXT);
-        let windows = WINDOWS
-            .iter()
-            .filter(|&&key| {
-                key != "sliding_window" || self.map.get("use_sliding_window") != Some(&false.into())
-            })
-            .copied();
-        for key in windows.chain(["max_position_embeddings"]) {
+        let windowed = self.map.get("use_sliding_window") != Some(&false.into());
+        for key in ["max_position_embeddings", WINDOW] {
+            if key == WINDOW && !windowed {
+                continue;
+            }
             match self.map.get(key) {
                 None | Some(Value::Null) => {}
                 Some(value) => match value.as_u64().filter(|&n| n > 0) {
@@ -238,7 +234,6 @@ impl Fields<'_> {
             }
         }
         self.set("max_position_embeddings", context);
-        self.set("max_seq_len", context);
         Ok(context as u32)
     }
 

@@ -47,12 +47,8 @@ pub(super) fn deepseek_v2(config: &Value, vb: VarBuilder<'static>) -> Built {
 }
 
 pub(super) fn falcon(config: &Value, vb: VarBuilder<'static>) -> Built {
-    let config: candle::falcon::Config = parsed(config)?;
-    config.validate()?;
-    // The model counts the positions itself.
-    cached(candle::falcon::Falcon::load(vb, config)?, |m, ids, _| {
-        m.forward(ids)
-    })
+    let model = super::falcon::Model::load(&parsed(config)?, &vb)?;
+    cached(model, |m, ids, at| m.forward(ids, at))
 }
 
 pub(super) fn gemma(config: &Value, vb: VarBuilder<'static>) -> Built {
@@ -168,11 +164,6 @@ pub(super) fn phi(config: &Value, vb: VarBuilder<'static>) -> Built {
 
 pub(super) fn qwen2_moe(config: &Value, vb: VarBuilder<'static>) -> Built {
     let model = candle::qwen2_moe::Model::new(&parsed(config)?, vb)?;
-    cached(model, |m, ids, at| m.forward(ids, at))
-}
-
-pub(super) fn recurrent_gemma(config: &Value, vb: VarBuilder<'static>) -> Built {
-    let model = candle::recurrent_gemma::Model::new(&parsed(config)?, vb.pp("model"))?;
     cached(model, |m, ids, at| m.forward(ids, at))
 }
 

@@ -12,6 +12,7 @@
 
 mod config;
 mod constructors;
+mod falcon;
 mod run;
 mod sequence;
 mod table;

@@ -69,13 +69,11 @@ pub(super) const ARCHITECTURES: &[Architecture] = &[
     Architecture {
         model_type: "falcon",
         build: make::falcon,
-        prefill: Prefill::Whole,
         embedding: "transformer.word_embeddings.weight",
         defaults: r#"{"layer_norm_epsilon":1e-5,"alibi":false,"new_decoder_architecture":false,"multi_query":true,"parallel_attn":true,
-            "bias":false,"max_position_embeddings":2048,"tie_word_embeddings":true}"#,
-        computes: r#"{"alibi":false,"new_decoder_architecture":false,"multi_query":true,"rope_theta":10000.0}"#,
-        fixed: r#"{"use_cache":true,"bos_token_id":0,"eos_token_id":0,"initializer_range":0.0,"hidden_dropout":0.0,"attention_dropout":0.0,
-            "n_head_kv":null}"#,
+            "bias":false,"activation":"gelu","rope_theta":10000.0,"max_position_embeddings":2048,"tie_word_embeddings":true}"#,
+        computes: r#"{"alibi":false}"#,
+        adapt: adapt::falcon,
         ..USUAL
     },
     Architecture {
@@ -101,8 +99,8 @@ pub(super) const ARCHITECTURES: &[Architecture] = &[
         embedding: "transformer.wte.weight",
         defaults: r#"{"n_positions":1024,"layer_norm_epsilon":1e-5,"multi_query":true,"activation_function":"gelu_pytorch_tanh",
             "tie_word_embeddings":true}"#,
-        computes: r#"{"activation_function":["gelu_pytorch_tanh","gelu_new"],"tie_word_embeddings":true,"scale_attn_weights":true,
-            "add_cross_attention":false}"#,
+        computes: r#"{"activation_function":["gelu_pytorch_tanh","gelu_new"],"tie_word_embeddings":true,"multi_query":true,
+            "scale_attn_weights":true,"add_cross_attention":false}"#,
         adapt: adapt::gpt_bigcode,
         ..USUAL
     },
@@ -132,6 +130,7 @@ pub(super) const ARCHITECTURES: &[Architecture] = &[
         prefill: Prefill::Whole,
         defaults: r#"{"norm_eps":1e-5,"rope_theta":1000000.0,"max_position_embeddings":128000,"conv_bias":false,"conv_L_cache":3,
             "num_key_value_heads":8,"tie_word_embeddings":true}"#,
+        computes: r#"{"conv_bias":false}"#,
         fixed: r#"{"bos_token_id":null,"eos_token_id":null}"#,
         adapt: adapt::lfm2,
         ..USUAL
@@ -154,7 +153,7 @@ pub(super) const ARCHITECTURES: &[Architecture] = &[
         prefill: Prefill::Steps,
         embedding: "backbone.embeddings.weight",
         defaults: r#"{"tie_word_embeddings":false,"state_size":128,"expand":2,"head_dim":64,"n_groups":8}"#,
-        computes: r#"{"conv_kernel":4,"layer_norm_epsilon":1e-5,"use_bias":false,"use_conv_bias":true,"hidden_act":"silu",
+        computes: r#"{"n_groups":1,"conv_kernel":4,"layer_norm_epsilon":1e-5,"use_bias":false,"use_conv_bias":true,"hidden_act":"silu",
             "tie_word_embeddings":true}"#,
         fixed: r#"{"pad_vocab_size_multiple":1}"#,
         adapt: adapt::mamba2,
@@ -183,17 +182,6 @@ pub(super) const ARCHITECTURES: &[Architecture] = &[
             "use_sliding_window":false,"decoder_sparse_step":1,"norm_topk_prob":false}"#,
         computes: r#"{"mlp_only_layers":[[]],"qkv_bias":true}"#,
         fixed: r#"{"sliding_window":16777216,"max_window_layers":0}"#,
-        ..USUAL
-    },
-    Architecture {
-        model_type: "recurrent_gemma",
-        build: make::recurrent_gemma,
-        prefill: Prefill::Whole,
-        defaults: r#"{"hidden_activation":"gelu_pytorch_tanh","attention_window_size":2048,"conv1d_width":4,"logits_soft_cap":30.0,
-            "rms_norm_eps":1e-6,"rope_theta":10000.0,"partial_rotary_factor":0.5,"attention_bias":false,"tie_word_embeddings":true,
-            "block_types":["recurrent","recurrent","attention"]}"#,
-        computes: r#"{"tie_word_embeddings":true}"#,
-        adapt: adapt::recurrent_gemma,
         ..USUAL
     },
     Architecture {
