@@ -30,9 +30,9 @@ const COUNTS: [&str; 4] = [
     "num_hidden_layers",
 ];
 /// Numbers that are a dimension of a tensor, or at most that.
-const WIDTHS: [&str; 19] = [
-    "d_model",
+const WIDTHS: [&str; 21] = [
     "conv_L_cache",
+    "d_model",
     "expand",
     "head_dim",
     "hidden_size",
@@ -41,6 +41,7 @@ const WIDTHS: [&str; 19] = [
     "moe_intermediate_size",
     "n_groups",
     "n_inner",
+    "n_shared_experts",
     "num_attention_heads",
     "num_experts_per_tok",
     "num_key_value_heads",
@@ -48,6 +49,7 @@ const WIDTHS: [&str; 19] = [
     "qk_nope_head_dim",
     "qk_rope_head_dim",
     "shared_expert_intermediate_size",
+    "shared_intermediate_size",
     "state_size",
     "v_head_dim",
 ];

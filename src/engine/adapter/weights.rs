@@ -1,7 +1,7 @@
 //! The tensors of a safetensors set as f32, read when a model asks for them and kept, so that a model can be built again at no cost.
 //!
-//! In: a checked set. Out: candle tensors, row-major f32 of the file's shape. Invariant: nothing is read before the shape that was asked for
-//! is the shape in the file.
+//! In: a checked set. Out: candle tensors, row-major f32 of the file's shape. Files are read and not mapped: mapped pages would count as memory
+//! of the process beside the f32 values made of them. Invariant: nothing is read before the shape that was asked for is that in the file.
 
 use crate::engine::EngineError;
 use crate::modelfile::{Dtype, ModelFileError, SafeTensor, SafetensorsSet};
