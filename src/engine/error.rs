@@ -56,16 +56,6 @@ pub enum EngineError {
         /// What is wrong.
         why: String,
     },
-    /// A tensor whose values have a type that is not read.
-    #[error("tensor `{name}` has values of type `{found}`")]
-    TensorType {
-        /// Its name.
-        name: String,
-        /// In the file.
-        found: &'static str,
-        /// What is read.
-        supported: Vec<&'static str>,
-    },
     /// A configuration that does not describe a model of its architecture.
     #[error("`config.json` does not describe a model of the architecture `{architecture}`: {why}")]
     Config {
@@ -183,9 +173,6 @@ impl EngineError {
             Self::UnsupportedArchitecture { supported, .. } => {
                 Some(format!("supported are {}", supported.join(", ")))
             }
-            Self::TensorType { supported, .. } => {
-                Some(format!("types that are read are {}", supported.join(", ")))
-            }
             Self::Device { .. } => Some("use `--device cpu`".to_owned()),
             Self::Dtype { computed, .. } => Some(format!(
                 "write `dtype = \"{computed}\"` in the model's entry of `models.toml`, or leave it out"
@@ -231,11 +218,6 @@ mod tests {
                 key: "llama.rope.freq_base".to_owned(),
                 found: "0".to_owned(),
                 why: "it must be above 0".to_owned(),
-            },
-            EngineError::TensorType {
-                name: name(),
-                found: "F8_E4M3",
-                supported: vec!["F32", "F16"],
             },
             EngineError::Config {
                 architecture: "falcon",
@@ -285,7 +267,6 @@ mod tests {
         tensor `blk.0.attn_q.weight` has values of type F8_E4M3; F32, F16 and BF16 are read
         tensor `blk.0.attn_q.weight` has the shape [8, 9] where [8, 8] is needed
         metadata `llama.rope.freq_base` is 0: it must be above 0
-        tensor `blk.0.attn_q.weight` has values of type `F8_E4M3` / types that are read are F32, F16
         `config.json` does not describe a model of the architecture `falcon`: missing field `bias`
         `alibi` in `config.json` is true, and only false is computed
         GGUF version 9 is not supported; versions 2 and 3 are

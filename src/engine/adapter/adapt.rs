@@ -78,11 +78,12 @@ pub(in crate::engine::adapter) fn granitemoehybrid(fields: &mut Fields<'_>) -> A
     fields.rename("layers_block_type", "layer_types");
     let layers = fields.number("num_hidden_layers").unwrap_or(0);
     let types = fields.map.remove("layer_types");
-    let Some(Value::Array(types)) =
-        types.filter(|t| t.as_array().is_some_and(|t| t.len() as u64 == layers))
-    else {
-        let why = "every layer must have a type";
-        return Err(super::metadata("layer_types", None, why));
+    let types = match &types {
+        Some(Value::Array(types)) if types.len() as u64 == layers => types,
+        other => {
+            let why = "every layer must have a type";
+            return Err(super::metadata("layer_types", other.as_ref(), why));
+        }
     };
     // The first name is that of transformers 4, the second that of 5.
     let other = types

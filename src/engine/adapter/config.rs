@@ -365,17 +365,12 @@ fn flatten_rope(
         return Ok(());
     }
     if !architecture.scalings.iter().any(|s| kind == **s) {
+        let all = ["default"].iter().chain(architecture.scalings);
+        let all: Vec<String> = all.map(|s| format!("\"{s}\"")).collect();
         return Err(EngineError::ConfigValue {
             key: "rope_type".to_owned(),
             found: short(&kind),
-            computed: short(
-                &architecture
-                    .scalings
-                    .first()
-                    .copied()
-                    .unwrap_or("default")
-                    .into(),
-            ),
+            computed: all.join(" or "),
         });
     }
     scaling.insert("type".to_owned(), kind);
@@ -432,7 +427,7 @@ fn object(text: &str) -> Map<String, Value> {
 
 fn metadata(key: &str, found: Option<&Value>, why: &str) -> EngineError {
     EngineError::Metadata {
-        key: key.to_owned(),
+        key: format!("config.json: {key}"),
         found: found.map_or_else(|| "missing".to_owned(), short),
         why: why.to_owned(),
     }

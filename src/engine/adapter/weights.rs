@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const COMPUTED: [&str; 3] = [".inv_freq", ".attn.bias", ".attn.masked_bias"];
 
 /// The types that can be read.
-const READABLE: [Dtype; 4] = [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F64];
+const READABLE: [Dtype; 3] = [Dtype::F32, Dtype::F16, Dtype::BF16];
 
 /// Memory of the weights once a model is loaded: every value as f32. While a tensor is read, its bytes in the file come on top.
 pub fn weights_in_memory(set: &SafetensorsSet) -> Bytes {
@@ -183,7 +183,6 @@ fn read_values(path: &Path, name: &str, tensor: &SafeTensor) -> Result<Vec<f32>,
         return Err(EngineError::TensorType {
             name: name.to_owned(),
             found: tensor.dtype.name(),
-            supported: READABLE.map(Dtype::name).to_vec(),
         });
     }
     let read = |source| ModelFileError::Read {
@@ -212,7 +211,6 @@ fn widened(bytes: &[u8], dtype: Dtype) -> Vec<f32> {
     match dtype {
         Dtype::F16 => each(bytes, |v| f16::from_le_bytes(v).to_f32()),
         Dtype::BF16 => each(bytes, |v| bf16::from_le_bytes(v).to_f32()),
-        Dtype::F64 => each(bytes, |v| f64::from_le_bytes(v) as f32),
         _ => each(bytes, f32::from_le_bytes),
     }
 }
@@ -228,13 +226,7 @@ mod tests {
         let f16s = bytes(|v| f16::from_f32(v).to_le_bytes().to_vec());
         let bf16s = bytes(|v| bf16::from_f32(v).to_le_bytes().to_vec());
         let f32s = bytes(|v| v.to_le_bytes().to_vec());
-        let f64s = bytes(|v| f64::from(v).to_le_bytes().to_vec());
-        for (bytes, dtype) in [
-            (f16s, Dtype::F16),
-            (bf16s, Dtype::BF16),
-            (f32s, Dtype::F32),
-            (f64s, Dtype::F64),
-        ] {
+        for (bytes, dtype) in [(f16s, Dtype::F16), (bf16s, Dtype::BF16), (f32s, Dtype::F32)] {
             assert_eq!(widened(&bytes, dtype), values, "{dtype:?}");
         }
     }
