@@ -1,4 +1,8 @@
 //! What single architectures need beyond the table: other names, sizes that only the tensors tell, values that exclude each other.
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "the table calls all of them in one way, and some can refuse"
+)]
 
 use super::Fields;
 use crate::engine::EngineError;
@@ -29,13 +33,9 @@ pub(in crate::engine::adapter) fn falcon(fields: &mut Fields<'_>) -> Adapted {
             computed: "true (with `new_decoder_architecture`)".to_owned(),
         });
     }
-    match fields.number("ffn_hidden_size") {
-        Some(width) => fields.set("intermediate_size", width),
-        None => {
-            let width = fields.number("hidden_size").unwrap_or(0);
-            fields.set("intermediate_size", width.saturating_mul(4));
-        }
-    }
+    let width = fields.number("ffn_hidden_size");
+    let four = fields.number("hidden_size").unwrap_or(0).saturating_mul(4);
+    fields.set("intermediate_size", width.unwrap_or(four));
     if fields.number("num_ln_in_parallel_attn").is_none() {
         fields.set("num_ln_in_parallel_attn", if grouped { 2 } else { 1 });
     }

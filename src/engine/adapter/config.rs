@@ -208,15 +208,23 @@ impl Fields<'_> {
                 return Err(metadata(key, Some(value), &format!("{most} {what}")));
             }
         }
-        for (key, most) in [("partial_rotary_factor", 1.0), ("rope_theta", f64::MAX)] {
-            let value = self.map.get(key).filter(|v| !v.is_null());
-            let bad = |v: &Value| v.as_f64().is_none_or(|f| !(f > 0.0 && f <= most));
-            if let Some(value) = value.filter(|v| bad(v)) {
-                let why = format!("it must be above 0 and at most {most:?}");
-                return Err(metadata(key, Some(value), &why));
+        let fraction = |f: f64| f > 0.0 && f <= 1.0;
+        self.check_float("partial_rotary_factor", fraction, "above 0 and at most 1")?;
+        self.check_float("rope_theta", |f| f > 0.0, "above 0")
+    }
+
+    fn check_float(
+        &self,
+        key: &str,
+        good: impl Fn(f64) -> bool,
+        wanted: &str,
+    ) -> Result<(), EngineError> {
+        match self.map.get(key).filter(|v| !v.is_null()) {
+            Some(value) if !value.as_f64().is_some_and(good) => {
+                Err(metadata(key, Some(value), &format!("it must be {wanted}")))
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// The context: what was asked for, the trained positions and every window bound it. The library's tables get this length.
@@ -302,20 +310,17 @@ fn without_infinity(text: &str) -> String {
         rest = &tail[end..];
     }
     push(&mut out, rest, inside);
-    return out;
+    out
+}
 
-    fn push(out: &mut String, piece: &str, inside: bool) {
-        if inside {
-            out.push_str(piece);
-        } else {
-            let quoted = piece.replace("Infinity", "\"Infinity\"");
-            out.push_str(
-                &quoted
-                    .replace("-\"Infinity\"", "\"-Infinity\"")
-                    .replace("NaN", "\"NaN\""),
-            );
-        }
+fn push(out: &mut String, piece: &str, inside: bool) {
+    if inside {
+        out.push_str(piece);
+        return;
     }
+    let quoted = piece.replace("Infinity", "\"Infinity\"");
+    let quoted = quoted.replace("-\"Infinity\"", "\"-Infinity\"");
+    out.push_str(&quoted.replace("NaN", "\"NaN\""));
 }
 
 /// Brings rotation settings to the form of transformers 4, and refuses scalings that are not computed.

@@ -108,7 +108,25 @@ fn every_refusal_names_key_value_and_limit() {
         refusal(&json!({"model_type": "persimmon"})),
         refusal(&json!({"model_type": null})),
     ];
-    insta::assert_snapshot!(all.join("\n"), @"");
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    metadata `config.json: rope_parameters` is {"rope_theta":1.0}: one set for all layers is computed
+    metadata `config.json: rope_parameters` is 3: it must be an object
+    metadata `config.json: rope_scaling` is "yarn": it must be an object
+    `rope_type` in `config.json` is "llama3", and only "default" is computed
+    `rope_type` in `config.json` is "linear", and only "default" is computed
+    metadata `config.json: hidden_size` is 129: 128 is the widest dimension of the weights
+    metadata `config.json: hidden_size` is -1: it must be a whole number
+    metadata `config.json: num_attention_heads` is 0: it must be above 0
+    metadata `config.json: num_hidden_layers` is 1000000000000: 3 tensors are in the weights
+    metadata `config.json: vocab_size` is 127: the embedding table `model.embed_tokens.weight` has 128 rows
+    metadata `config.json: vocab_size` is null: the embedding table `model.embed_tokens.weight` has 128 rows
+    metadata `config.json: rope_theta` is 0.0: it must be above 0
+    metadata `config.json: partial_rotary_factor` is 1.5: it must be above 0 and at most 1
+    metadata `config.json: max_position_embeddings` is 0: it must be above 0
+    metadata `config.json: sliding_window` is "wide": it must be above 0
+    architecture `persimmon` is not supported
+    metadata `config.json: model_type` is null: it must name an architecture
+    "#);
 }
 
 #[test]
@@ -124,7 +142,13 @@ fn a_file_that_is_no_object_is_refused() {
         text(&vec![b' '; MAX_BYTES + 1]),
         text("[".repeat(100_000).as_bytes()),
     ];
-    insta::assert_snapshot!(all.join("\n"), @"");
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    metadata `config.json` is 0 bytes: EOF while parsing a value at line 1 column 0
+    metadata `config.json` is 2 bytes: invalid type: sequence, expected a map at line 1 column 0
+    metadata `config.json` is 1 bytes: invalid utf-8 sequence of 1 bytes from index 0
+    metadata `config.json` is 4194305 bytes: the limit is 4194304 bytes
+    metadata `config.json` is 100000 bytes: invalid type: sequence, expected a map at line 1 column 0
+    "#);
 }
 
 #[test]
@@ -139,12 +163,18 @@ fn infinity_outside_strings_is_read() {
 #[test]
 fn every_value_that_the_library_ignores_is_refused_by_name() {
     for architecture in super::super::table::ARCHITECTURES {
-        for (key, computed) in object(architecture.computes) {
-            let config = json!({"model_type": architecture.model_type, &key: "something else"});
+        let computes = object(architecture.computes);
+        let first = |computed: &Value| computed.as_array().map_or(computed, |all| &all[0]).clone();
+        for (key, computed) in &computes {
+            let mut config = json!({"model_type": architecture.model_type});
+            for (key, computed) in &computes {
+                config[key] = first(computed);
+            }
+            config[key] = json!("something else");
             let Err(error) = Settings::read(config.to_string().as_bytes(), &usual(), 1) else {
                 panic!("{}: {key} was taken", architecture.model_type);
             };
-            let first = computed.as_array().map_or(&computed, |all| &all[0]);
+            let first = first(computed);
             let expected = format!(
                 "`{key}` in `config.json` is \"something else\", and only {first} is computed"
             );

@@ -33,33 +33,33 @@ fn parsed<C: DeserializeOwned>(config: &Value) -> Result<C, BuildError> {
     serde::Deserialize::deserialize(config).map_err(BuildError::Config)
 }
 
-fn cached<M: Clone + Send + 'static>(model: M, forward: Forward<M>) -> Built {
-    Ok(Box::new(Cached { model, forward }))
+fn cached<M: Clone + Send + 'static>(model: M, forward: Forward<M>) -> Box<dyn Sequence> {
+    Box::new(Cached { model, forward })
 }
 
-fn single<M: Send + 'static>(model: M, forward: Forward<M>) -> Built {
-    Ok(Box::new(Single { model, forward }))
+fn single<M: Send + 'static>(model: M, forward: Forward<M>) -> Box<dyn Sequence> {
+    Box::new(Single { model, forward })
 }
 
 pub(super) fn deepseek_v2(config: &Value, vb: VarBuilder<'static>) -> Built {
     let model = candle::deepseek2::DeepSeekV2::new(&parsed(config)?, vb)?;
-    single(model, |m, ids, at| m.forward(ids, at))
+    Ok(single(model, candle::deepseek2::DeepSeekV2::forward))
 }
 
 pub(super) fn falcon(config: &Value, vb: VarBuilder<'static>) -> Built {
     let model = super::falcon::Model::load(&parsed(config)?, &vb)?;
-    cached(model, |m, ids, at| m.forward(ids, at))
+    Ok(cached(model, super::falcon::Model::forward))
 }
 
 pub(super) fn gemma(config: &Value, vb: VarBuilder<'static>) -> Built {
     let model = candle::gemma::Model::new(false, &parsed(config)?, vb)?;
-    cached(model, |m, ids, at| m.forward(ids, at))
+    Ok(cached(model, candle::gemma::Model::forward))
 }
 
 pub(super) fn glm4(config: &Value, vb: VarBuilder<'static>) -> Built {
     let model = candle::glm4_new::ModelForCausalLM::new(&parsed(config)?, vb)?;
     // Clones would share the cache they write to.
-    single(model, |m, ids, at| m.forward(ids, at))
+    Ok(single(model, candle::glm4_new::ModelForCausalLM::forward))
 }
 
 /// What the library's structure for this architecture holds; it does not read JSON.
@@ -89,7 +89,7 @@ pub(super) fn gpt_bigcode(config: &Value, vb: VarBuilder<'static>) -> Built {
         use_cache: true,
     };
     let model = candle::bigcode::GPTBigCode::load(vb, config)?;
-    single(model, |m, ids, at| m.forward(ids, at))
+    Ok(single(model, candle::bigcode::GPTBigCode::forward))
 }
 
 pub(super) fn granitemoehybrid(config: &Value, vb: VarBuilder<'static>) -> Built {
@@ -108,7 +108,7 @@ pub(super) fn granitemoehybrid(config: &Value, vb: VarBuilder<'static>) -> Built
 
 pub(super) fn helium(config: &Value, vb: VarBuilder<'static>) -> Built {
     let model = candle::helium::Model::new(&parsed(config)?, vb)?;
-    cached(model, |m, ids, at| m.forward(ids, at))
+    Ok(cached(model, candle::helium::Model::forward))
 }
 
 pub(super) fn lfm2(config: &Value, vb: VarBuilder<'static>) -> Built {
@@ -153,28 +153,28 @@ pub(super) fn mamba2(config: &Value, vb: VarBuilder<'static>) -> Built {
 
 pub(super) fn olmo(config: &Value, vb: VarBuilder<'static>) -> Built {
     let model = candle::olmo::Model::new(&parsed(config)?, vb)?;
-    cached(model, |m, ids, at| m.forward(ids, at))
+    Ok(cached(model, candle::olmo::Model::forward))
 }
 
 pub(super) fn phi(config: &Value, vb: VarBuilder<'static>) -> Built {
     // The model counts the positions itself.
     let model = candle::phi::Model::new(&parsed(config)?, vb)?;
-    cached(model, |m, ids, _| m.forward(ids))
+    Ok(cached(model, |m, ids, _| m.forward(ids)))
 }
 
 pub(super) fn qwen2_moe(config: &Value, vb: VarBuilder<'static>) -> Built {
     let model = candle::qwen2_moe::Model::new(&parsed(config)?, vb)?;
-    cached(model, |m, ids, at| m.forward(ids, at))
+    Ok(cached(model, candle::qwen2_moe::Model::forward))
 }
 
 pub(super) fn stablelm(config: &Value, vb: VarBuilder<'static>) -> Built {
     let model = candle::stable_lm::Model::new(&parsed(config)?, vb)?;
-    single(model, |m, ids, at| m.forward(ids, at))
+    Ok(single(model, candle::stable_lm::Model::forward))
 }
 
 pub(super) fn starcoder2(config: &Value, vb: VarBuilder<'static>) -> Built {
     let model = candle::starcoder2::Model::new(&parsed(config)?, vb)?;
-    cached(model, |m, ids, at| m.forward(ids, at))
+    Ok(cached(model, candle::starcoder2::Model::forward))
 }
 
 /// Feeds a recurrence; the logits after the last id.

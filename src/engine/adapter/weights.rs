@@ -116,15 +116,14 @@ impl Weights {
             _ => None,
         };
         let mut read = lock(&self.0.read);
-        let whole = match read.get(name) {
-            Some(tensor) => tensor.clone(),
-            None => {
-                let values = read_values(&self.0.set.files[*file], name, declared)?;
-                let tensor = Tensor::from_vec(values, found, &Device::Cpu)
-                    .map_err(super::run::backend("reading of a tensor"))?;
-                read.insert(name.to_owned(), tensor.clone());
-                tensor
-            }
+        let whole = if let Some(tensor) = read.get(name) {
+            tensor.clone()
+        } else {
+            let values = read_values(&self.0.set.files[*file], name, declared)?;
+            let tensor = Tensor::from_vec(values, found, &Device::Cpu)
+                .map_err(super::run::backend("reading of a tensor"))?;
+            read.insert(name.to_owned(), tensor.clone());
+            tensor
         };
         match rows {
             None => Ok(whole),
