@@ -397,10 +397,10 @@ fn what_cannot_be_computed_is_refused_before_it_is() {
             c["layer_types"] = json!(["mamba", "attention"]);
         }),
         refusal("granitemoehybrid", |_, c, _| {
-            c["layer_types"] = json!(["attention"])
+            c["layer_types"] = json!(["attention"]);
         }),
         refusal("mamba2", |_, c, _| {
-            c["time_step_limit"] = json!([0.001, 0.1])
+            c["time_step_limit"] = json!([0.001, 0.1]);
         }),
         refusal("deepseek_v2", |_, c, _| {
             c["rope_parameters"]["rope_type"] = json!("linear");
@@ -455,6 +455,21 @@ fn no_configuration_makes_the_library_panic_or_allocate_without_bound() {
         }
     }
     assert!(loaded > 100, "{loaded}");
+}
+
+#[test]
+fn older_forms_of_a_configuration_are_read() {
+    let folder = folder().join("lfm2");
+    let mut older = config(&folder, "config_v4.json");
+    let layers = older.as_object_mut().unwrap();
+    layers.remove("layer_types");
+    layers.insert("full_attn_idxs".to_owned(), json!([1]));
+    layers.insert("tie_embedding".to_owned(), json!(true));
+    layers.insert("tie_word_embeddings".to_owned(), json!(false));
+    let text = std::fs::read_to_string(folder.join("expected.json")).unwrap();
+    let expected: Value = serde_json::from_str(&text).unwrap();
+    let mut engine = load_with(&folder, &older).unwrap();
+    assert!(worst(&mut engine, &expected) <= TOLERANCE);
 }
 
 #[test]

@@ -115,10 +115,30 @@ pub(in crate::engine::adapter) fn lfm2(fields: &mut Fields<'_>) -> Adapted {
         "block_ffn_dim_multiplier",
         1.5 / (4.0 * hidden.max(1) as f64),
     );
+    set_layer_types(fields);
     // The older of the two keys wins in transformers.
     fields.copy("tie_embedding", "tie_word_embeddings");
     fields.copy("tie_word_embeddings", "tie_embedding");
     Ok(())
+}
+
+/// The first files name the layers with attention only.
+fn set_layer_types(fields: &mut Fields<'_>) {
+    let layers = fields.number("num_hidden_layers").unwrap_or(0);
+    if fields.map.contains_key("layer_types") || layers > fields.set.tensors.len() as u64 {
+        return;
+    }
+    if let Some(Value::Array(attention)) = fields.map.get("full_attn_idxs") {
+        let kind = |i: u64| {
+            if attention.contains(&i.into()) {
+                "full_attention"
+            } else {
+                "conv"
+            }
+        };
+        let types: Vec<&str> = (0..layers).map(kind).collect();
+        fields.set("layer_types", types);
+    }
 }
 
 pub(in crate::engine::adapter) fn mamba(fields: &mut Fields<'_>) -> Adapted {
