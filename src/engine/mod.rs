@@ -22,10 +22,14 @@ mod error;
 mod kernels;
 pub mod mock;
 #[cfg(feature = "candle")]
+mod open;
+#[cfg(feature = "candle")]
 mod stop;
 pub mod worker;
 
 pub use error::EngineError;
+#[cfg(feature = "candle")]
+pub use open::{adapter_memory, open};
 
 use crate::record::{DeviceChoice, Dtype, Finish, TokenTable};
 use crate::units::Bytes;

@@ -10,56 +10,101 @@ use super::{MemoryError, ModelShape};
 use crate::modelfile::{ModelConfig, SafetensorsSet};
 use crate::units::Bytes;
 
+/// Names of the same number in the classes of different models; the first is the usual one.
+const LAYERS: &[&str] = &["num_hidden_layers", "n_layer"];
+const HEADS: &[&str] = &["num_attention_heads", "n_head", "num_heads"];
+const KV_HEADS: &[&str] = &["num_key_value_heads", "num_kv_heads"];
+const EMBEDDING: &[&str] = &["hidden_size", "n_embd", "d_model"];
+const FEED_FORWARD: &[&str] = &["intermediate_size", "ffn_hidden_size", "n_inner"];
+const CONTEXT: &[&str] = &["max_position_embeddings", "n_positions"];
+const HEAD_VALUES: &[&str] = &["head_dim"];
+const WINDOW: &[&str] = &["sliding_window"];
+
+/// Context of models whose memory of a text does not grow with it.
+const UNBOUNDED: u64 = 1 << 20;
+
 /// Reads the shape out of a `config.json` and the headers of the weights.
 ///
 /// # Errors
 /// When a number is absent, of the wrong type or outside its bounds.
 pub fn shape_from_config(config: &[u8], set: &SafetensorsSet) -> Result<ModelShape, MemoryError> {
     let config = Config(ModelConfig::parse(config)?);
-    let layers = config.needed("num_hidden_layers", MAX_LAYERS)?;
-    let heads = config.needed("num_attention_heads", MAX_HEADS)?;
-    let embedding = config.needed("hidden_size", MAX_EMBEDDING)?;
-    let kv_heads = config
-        .given("num_key_value_heads", MAX_HEADS)?
-        .unwrap_or(heads);
-    let head_values = match config.given("head_dim", MAX_HEAD_VALUES)? {
+    let layers = config.needed(LAYERS, MAX_LAYERS)?;
+    let embedding = config.needed(EMBEDDING, MAX_EMBEDDING)?;
+    let recurrent = config.0.unsigned("state_size")?.is_some();
+    let heads = match config.given(HEADS, MAX_HEADS)? {
+        Some(heads) => heads,
+        None if recurrent => 1,
+        None => return Err(config.missing(HEADS)),
+    };
+    let kv_heads = config.given(KV_HEADS, MAX_HEADS)?.unwrap_or(heads);
+    let head_values = match config.given(HEAD_VALUES, MAX_HEAD_VALUES)? {
         Some(values) => values,
+        None if recurrent => 1,
         None if embedding.is_multiple_of(heads) => embedding / heads,
         None => return Err(MemoryError::HeadSize { embedding, heads }),
     };
     let sliding_window = match config.0.flag("use_sliding_window")? {
         Some(false) => None,
-        _ => config.given("sliding_window", MAX_CONTEXT)?,
+        _ => config.given(WINDOW, MAX_CONTEXT)?,
     };
     Ok(ModelShape {
         architecture: config.0.model_type().to_owned(),
         layers,
         heads,
-        kv_heads: vec![kv_heads; layers as usize],
-        key_values: head_values,
-        value_values: head_values,
+        kv_heads: vec![if recurrent { 0 } else { kv_heads }; layers as usize],
+        key_values: config.latent(LATENT_KEY, head_values)?,
+        value_values: config.latent(LATENT_VALUE, head_values)?,
         embedding,
-        feed_forward: config.needed("intermediate_size", MAX_FEED_FORWARD)?,
+        // Four times the width is what classes take that leave it out.
+        feed_forward: match config.given(FEED_FORWARD, MAX_FEED_FORWARD)? {
+            Some(width) => width,
+            None => 4 * embedding,
+        },
         vocabulary: vocabulary(&config, set)?,
-        context: config.needed("max_position_embeddings", MAX_CONTEXT)?,
+        context: match config.given(CONTEXT, MAX_CONTEXT)? {
+            Some(context) => context,
+            None if recurrent => UNBOUNDED,
+            None => return Err(config.missing(CONTEXT)),
+        },
         sliding_window,
         weights_bytes: Bytes(set.tensor_bytes()),
     })
 }
 
+/// Parts of the keys and values of a head where they are computed from a latent vector (DeepSeek 2).
+const LATENT_KEY: &[&str] = &["qk_nope_head_dim", "qk_rope_head_dim"];
+const LATENT_VALUE: &[&str] = &["v_head_dim"];
+
 struct Config(ModelConfig);
 
 impl Config {
-    fn given(&self, key: &str, most: u64) -> Result<Option<u64>, MemoryError> {
-        let found = self.0.unsigned(key)?;
-        found.map(|f| bounded(key, f, 1, most)).transpose()
+    fn given(&self, names: &[&str], most: u64) -> Result<Option<u64>, MemoryError> {
+        for name in names {
+            if let Some(found) = self.0.unsigned(name)? {
+                return bounded(name, found, 1, most).map(Some);
+            }
+        }
+        Ok(None)
     }
 
-    fn needed(&self, key: &str, most: u64) -> Result<u64, MemoryError> {
-        let given = self.given(key, most)?;
-        given.ok_or_else(|| MemoryError::Missing {
-            key: self.0.place(key),
-        })
+    fn needed(&self, names: &[&str], most: u64) -> Result<u64, MemoryError> {
+        self.given(names, most)?.ok_or_else(|| self.missing(names))
+    }
+
+    fn missing(&self, names: &[&str]) -> MemoryError {
+        MemoryError::Missing {
+            key: self.0.place(names[0]),
+        }
+    }
+
+    /// The sum of the parts that the file names, else the width of a head.
+    fn latent(&self, parts: &[&str], usual: u64) -> Result<u64, MemoryError> {
+        let mut sum = 0;
+        for part in parts {
+            sum += self.given(&[part], MAX_HEAD_VALUES)?.unwrap_or(0);
+        }
+        Ok(if sum == 0 { usual } else { sum })
     }
 }
 
@@ -72,7 +117,7 @@ fn vocabulary(config: &Config, set: &SafetensorsSet) -> Result<u64, MemoryError>
         .find(|(name, (_, t))| name.ends_with(TABLE) && t.shape.len() == 2);
     match table {
         Some((name, (_, tensor))) => bounded(name, tensor.shape[0], 1, MAX_VOCABULARY),
-        None => config.needed("vocab_size", MAX_VOCABULARY),
+        None => config.needed(&["vocab_size"], MAX_VOCABULARY),
     }
 }
 

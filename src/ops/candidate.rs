@@ -95,7 +95,18 @@ impl OpenModel {
 
     /// Bytes it needs at this context.
     pub(super) fn estimate(&self, context: u32) -> MemoryEstimate {
-        estimate_of(&self.shape, context)
+        let estimate = estimate_of(&self.shape, context);
+        #[cfg(feature = "candle")]
+        if let Some((weights, attention)) =
+            crate::engine::adapter_memory(&self.weights, self.shape.heads, context)
+        {
+            return MemoryEstimate {
+                weights,
+                activations: estimate.activations.plus(attention),
+                ..estimate
+            };
+        }
+        estimate
     }
 
     /// The label of the weights' quantisation.

@@ -150,7 +150,7 @@ pub(super) fn real(
     open: &OpenModel,
     context: u32,
 ) -> Result<LoadedHost, EvalhError> {
-    use crate::engine::candle::{CandleEngine, LoadOptions};
+    use crate::engine::LoadOptions;
     let options = LoadOptions {
         device: setup.device.or(open.device).unwrap_or_default(),
         dtype: open.dtype,
@@ -158,10 +158,10 @@ pub(super) fn real(
         table: open.tokenizer.table(),
         peak_memory: || host::process_peak().ok(),
     };
-    let engine = CandleEngine::load(&open.weights, &options)?;
+    let engine = crate::engine::open(&open.weights, &options)?;
     let codec: Arc<dyn Codec> = open.tokenizer.clone();
     Ok(LoadedHost {
-        engine: Box::new(engine),
+        engine,
         codec,
         load: None,
     })

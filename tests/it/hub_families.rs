@@ -4,7 +4,7 @@
 use crate::hub_programs::with_hub;
 use crate::mock_hub::MockHub;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The files of a folder as a repository has them, and what transformers made of the weights.
 fn repository(folder: &Path) -> Option<(Vec<(String, Vec<u8>)>, Value)> {
@@ -22,17 +22,24 @@ fn repository(folder: &Path) -> Option<(Vec<(String, Vec<u8>)>, Value)> {
     Some((files, expected))
 }
 
-#[test]
-fn every_family_is_fetched_by_its_name_and_runs() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/families");
+/// Folders of tiny models.
+fn folders(kind: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(kind);
     let mut folders: Vec<_> = std::fs::read_dir(root)
         .unwrap()
         .map(|e| e.unwrap().path())
         .filter(|p| p.is_dir())
         .collect();
     folders.sort();
+    folders
+}
+
+#[test]
+fn every_family_is_fetched_by_its_name_and_runs() {
     let mut checked = 0;
-    for folder in folders {
+    for folder in folders("families") {
         let Some((files, expected)) = repository(&folder) else {
             continue;
         };
@@ -63,6 +70,42 @@ fn every_family_is_fetched_by_its_name_and_runs() {
         checked += 1;
     }
     assert!(checked >= 18, "{checked}");
+}
+
+#[test]
+fn other_architectures_are_fetched_by_name_and_run_through_the_adapter() {
+    // The tiny models of the adapter have the vocabulary of those of the families.
+    let tokenizer = std::fs::read(folders("families")[0].join("tokenizer.json")).unwrap();
+    let mut checked = 0;
+    for folder in folders("adapters") {
+        let text = std::fs::read(folder.join("expected.json")).unwrap();
+        let expected: Value = serde_json::from_slice(&text).unwrap();
+        let mut files = vec![("tokenizer.json".to_owned(), tokenizer.clone())];
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name == "config.json" || name.contains("safetensors") {
+                files.push((name.clone(), std::fs::read(folder.join(name)).unwrap()));
+            }
+        }
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), &b[..])).collect();
+        let hub = MockHub::new(&files);
+        let context = with_hub(&hub, "hf:o/r");
+        context.ok(&["models", "pull"]);
+        let estimate = context.ok(&["models", "estimate", "tiny", "--json"]).json();
+        assert!(
+            estimate["weights_bytes"].as_u64() > Some(0),
+            "{name}: {estimate}"
+        );
+        let input =
+            json!({"ids": expected["sequences"]["short"], "max_tokens": 16, "ignore_eos": true});
+        let ran =
+            context.evalh_reading(&["generate", "-m", "tiny", "--json"], format!("{input}\n"));
+        assert_eq!(ran.code, Some(0), "{name}: {}", ran.err);
+        assert_eq!(ran.lines()[0]["ids"], expected["greedy"], "{name}");
+        checked += 1;
+    }
+    assert!(checked >= 20, "{checked}");
 }
 
 fn catalogue(source: &str) -> String {

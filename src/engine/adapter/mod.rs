@@ -19,5 +19,5 @@ mod table;
 mod weights;
 
 pub use run::AdapterEngine;
-pub use table::supported;
+pub use table::{attention_bytes, supported};
 pub use weights::weights_in_memory;

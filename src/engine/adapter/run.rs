@@ -22,7 +22,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Rows of a prompt computed at once where the architecture allows it: the attention weights of a pass grow with rows times positions.
-const CHUNK_ROWS: usize = 256;
+pub(super) const CHUNK_ROWS: usize = 256;
 
 /// The version of candle-transformers in `Cargo.lock`, which a test compares.
 const LIBRARY: &str = "candle-transformers 0.11.1";

@@ -5,7 +5,9 @@
 
 use super::config::{Fields, adapt};
 use super::constructors::{self as make, Build};
+use super::run::CHUNK_ROWS;
 use crate::engine::EngineError;
+use crate::units::Bytes;
 
 /// How a prompt is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,6 +209,19 @@ pub(super) const ARCHITECTURES: &[Architecture] = &[
 /// The architectures that can be loaded, in the order of names.
 pub fn supported() -> Vec<&'static str> {
     ARCHITECTURES.iter().map(|a| a.model_type).collect()
+}
+
+/// Memory of the attention weights of one pass at `context` tokens: of `heads` heads, as scores, masked and as shares, in f32.
+pub fn attention_bytes(model_type: &str, heads: u64, context: u32) -> Bytes {
+    let context = u64::from(context);
+    let prefill = architecture(model_type).map_or(Prefill::Whole, |a| a.prefill);
+    let rows = match prefill {
+        Prefill::Chunks => context.min(CHUNK_ROWS as u64),
+        Prefill::Whole => context,
+        Prefill::Steps => 0,
+    };
+    let values = heads.saturating_mul(rows).saturating_mul(context);
+    Bytes(values.saturating_mul(3 * 4))
 }
 
 /// The entry of a `model_type`.

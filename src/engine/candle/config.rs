@@ -4,9 +4,7 @@
 //! (`rope_parameters`, `layer_types`) and of version 4 (`rope_theta`, `rope_scaling`, `sliding_window_pattern`). A field that would
 //! change the numbers and is not computed here is refused by its name.
 
-use super::family::{
-    Blueprint, Extras, Keys, MAX_LAYERS, Metadata, of_keys, supported_architectures,
-};
+use super::family::{Blueprint, Extras, Keys, MAX_LAYERS, Metadata, of_keys};
 use crate::engine::EngineError;
 use crate::modelfile::{ModelConfig, ModelFileError};
 use std::f64::consts::TAU;
@@ -54,8 +52,13 @@ const FIELDS: [(&str, &[&str]); 20] = [
     ("vocab_size", &["vocab_size"]),
 ];
 
+/// Every `model_type` that is described.
+pub fn model_types() -> Vec<&'static str> {
+    TYPES.iter().map(|row| row.0).collect()
+}
+
 /// The architecture of a `model_type`, where this engine has it.
-pub(super) fn architecture(model_type: &str) -> Option<&'static str> {
+fn architecture(model_type: &str) -> Option<&'static str> {
     let row = TYPES.iter().find(|row| row.0 == model_type);
     row.map(|row| row.1)
 }
@@ -65,7 +68,7 @@ pub(super) fn blueprint(config: &ModelConfig) -> Result<Blueprint, EngineError> 
     let architecture =
         architecture(config.model_type()).ok_or_else(|| EngineError::UnsupportedArchitecture {
             found: config.model_type().to_owned(),
-            supported: supported_architectures(),
+            supported: model_types(),
         })?;
     refuse_what_is_not_computed(config)?;
     let rope = Rope::read(config)?;

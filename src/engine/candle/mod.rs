@@ -19,6 +19,7 @@ mod weights;
 
 pub use super::LoadOptions;
 pub use crate::engine::kernels::Tier;
+pub use config::model_types;
 pub use device::automatic_device;
 pub use family::supported_architectures;
 pub use run::{CandleEngine, PREFILL_CHUNK};

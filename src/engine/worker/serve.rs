@@ -286,7 +286,7 @@ fn candle(
     (device, dtype, context, table): CandleOptions,
     hooks: WorkerHooks,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    use crate::engine::candle::{CandleEngine, LoadOptions};
+    use crate::engine::{LoadOptions, open};
     use crate::modelfile::ModelFile;
     let file = ModelFile::open(path)?;
     let options = LoadOptions {
@@ -296,7 +296,7 @@ fn candle(
         table,
         peak_memory: hooks.peak_memory,
     };
-    Ok(Box::new(CandleEngine::load(&file, &options)?))
+    open(&file, &options)
 }
 
 /// Without the real engine nothing but the mock can run.
