@@ -40,8 +40,9 @@ const ENDINGS: &[&str] = &[
     "[e~[",
 ];
 
-/// Ends a document in many vocabularies and is an HTML tag in others (Gemma): counts only as a control token.
-const ENDING_IF_CONTROL: &str = "</s>";
+/// Ends a document in many vocabularies and is an HTML tag in others (Gemma): it ends a generation only as a control token. llama.cpp calls it
+/// a control token in both, so that in plain text it is not matched in either.
+pub(super) const ENDING_IF_CONTROL: &str = "</s>";
 
 /// A token that does not end a generation when all of the others exist.
 const EXCEPTIONS: &[(&str, &[&str])] = &[

@@ -119,6 +119,15 @@ pub enum TokenizerError {
         /// The first byte without a token.
         byte: u8,
     },
+    /// A unigram vocabulary without a token for what it does not hold.
+    #[error("the vocabulary has no unknown token, so not every text can be encoded")]
+    NoUnknown,
+    /// Rules for changing characters that cannot be read.
+    #[error("`tokenizer.ggml.precompiled_charsmap` cannot be used: {message}")]
+    Charsmap {
+        /// What is wrong with it.
+        message: String,
+    },
     /// A merge that is not two pieces.
     #[error("merge {index} is `{merge}` instead of two pieces with a space between them")]
     MergeForm {

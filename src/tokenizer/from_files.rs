@@ -19,7 +19,7 @@ use super::model::{Algorithm, ModelTokenizer};
 use super::pieces::Pieces;
 use super::pipeline::{Kinds, Pipeline};
 use super::settings::{DeclaredId, Settings};
-use super::special::SpecialTokens;
+use super::special::{SpecialToken, SpecialTokens};
 use super::template::{ChatTemplate, Variables};
 use crate::clock::Timestamp;
 use crate::record::{Digest, TokenTable};
@@ -156,7 +156,18 @@ impl Vocabulary {
             .map(|(&id, token)| (token.content.as_str(), id));
         let named = self.named.iter().map(|(text, id)| (text.as_str(), *id));
         let all = added.chain(named);
-        SpecialTokens::new(all.map(|(text, id)| (text, id, self.control.contains(&id))))
+        SpecialTokens::new(all.map(|(text, id)| {
+            let control = self.control.contains(&id);
+            let rstrip = false;
+            (
+                text,
+                SpecialToken {
+                    id,
+                    control,
+                    rstrip,
+                },
+            )
+        }))
     }
 
     fn table(&self, pieces: &Pieces) -> TokenTable {

@@ -6,19 +6,21 @@
 
 use super::TokenizerError;
 use super::bpe::{ByteAlphabet, ByteLevelBpe};
-use super::ending::{declared_ids, ending_ids, is_ending_text};
+use super::charsmap::Charsmap;
+use super::ending::{ENDING_IF_CONTROL, declared_ids, ending_ids, is_ending_text};
 use super::model::{Algorithm, FirstSpace, ModelTokenizer};
 use super::pretokenize::profile;
-use super::special::SpecialTokens;
+use super::special::{SpecialToken, SpecialTokens};
 use super::spm::{SPACE, SentencePieceBpe, byte_of};
 use super::template::{ChatTemplate, Variables};
+use super::unigram::Unigram;
 use super::vocabulary::{TokenKind, Vocabulary};
 use crate::clock::Timestamp;
 use crate::modelfile::GgufHeader;
 use crate::record::{Digest, TokenTable};
 use std::sync::Arc;
 
-const MODELS: &[&str] = &["gpt2", "llama"];
+const MODELS: &[&str] = &["gpt2", "llama", "t5"];
 
 /// What the header says beside the vocabulary, with the defaults of the family.
 struct Rules {
@@ -50,11 +52,15 @@ impl ModelTokenizer {
         let mut vocabulary = Vocabulary::read(header, file)?;
         // Some converters call an ending token ordinary; then neither text nor output may show it.
         vocabulary.make_control(is_ending_text);
-        let (algorithm, rules, material) = if model == "gpt2" {
-            byte_level(header, file, &vocabulary)?
-        } else {
-            sentence_piece(header, file, &vocabulary)?
+        let (algorithm, rules, mut material) = match model {
+            "gpt2" => byte_level(header, file, &vocabulary)?,
+            "t5" => unigram(header, file, &vocabulary)?,
+            _ => sentence_piece(header, file, &vocabulary)?,
         };
+        let strips_behind = strips_behind(header)?;
+        if strips_behind {
+            material.extend(b"\nstrips behind tokens");
+        }
         if rules.add_bos && rules.bos.is_none() {
             return Err(TokenizerError::BosMissing);
         }
@@ -66,7 +72,7 @@ impl ModelTokenizer {
         let digest = digest(&vocabulary, &rules, &eos_ids, &material);
         Ok(Self {
             table: Arc::new(table(&vocabulary, &algorithm)),
-            special: special_tokens(&vocabulary),
+            special: special_tokens(&vocabulary, strips_behind),
             template: template(header, chat_template, &vocabulary, &rules, now)?,
             algorithm,
             space_prefix: rules.space_prefix,
@@ -140,11 +146,63 @@ fn sentence_piece(
     Ok((Algorithm::Pieces(model), rules, material))
 }
 
-fn special_tokens(vocabulary: &Vocabulary<'_>) -> SpecialTokens {
+/// Unigram. SentencePiece models of this kind have no BOS; their EOS is 1, unknown 2 and padding 0 where the file does not say.
+fn unigram(
+    header: &GgufHeader,
+    file: &[u8],
+    vocabulary: &Vocabulary<'_>,
+) -> Result<Built, TokenizerError> {
+    let scores = vocabulary.scores(header, file)?;
+    let flag = |key: &str| Ok::<_, TokenizerError>(header.boolean(key)?.unwrap_or(false));
+    let declared_or = |key: &str, default: u32| {
+        let declared = vocabulary.declared_id(header, key)?;
+        let usual = Some(default).filter(|&id| (id as usize) < vocabulary.len());
+        Ok::<_, TokenizerError>(declared.or(usual))
+    };
+    let rules = Rules {
+        space_prefix: flag("tokenizer.ggml.add_space_prefix")?,
+        bos: vocabulary.declared_id(header, "tokenizer.ggml.bos_token_id")?,
+        eos: declared_or("tokenizer.ggml.eos_token_id", 1)?,
+        unknown: declared_or("tokenizer.ggml.unknown_token_id", 2)?,
+        add_bos: flag("tokenizer.ggml.add_bos_token")?,
+    };
+    let merge_spaces = flag("tokenizer.ggml.remove_extra_whitespaces")?;
+    let unknown = rules.unknown.ok_or(TokenizerError::NoUnknown)?;
+    let charsmap = Vocabulary::charsmap(header, file)?;
+    let mut material = format!("t5\n{merge_spaces}\n").into_bytes();
+    material.extend(scores.iter().flat_map(|s| s.to_le_bytes()));
+    material.extend(charsmap.iter().flatten());
+    let charsmap = charsmap.map(|bytes| Charsmap::new(&bytes)).transpose()?;
+    let model = Unigram::new(
+        vocabulary,
+        &scores,
+        unknown,
+        charsmap,
+        [rules.space_prefix, merge_spaces],
+    );
+    Ok((Algorithm::Unigram(Box::new(model)), rules, material))
+}
+
+/// Texts behind which a file of Phi-3 keeps white space.
+const KEPT_BEHIND: [&str; 3] = ["<unk>", "<s>", "<|endoftext|>"];
+
+/// True for the family whose tokens take the white space behind them. GGUF files do not say so; llama.cpp knows it by the name of the model.
+fn strips_behind(header: &GgufHeader) -> Result<bool, TokenizerError> {
+    let name = header.string("general.name")?.unwrap_or_default();
+    let name = name.to_ascii_lowercase();
+    Ok(name.contains("phi-3") || name.contains("phi3"))
+}
+
+fn special_tokens(vocabulary: &Vocabulary<'_>, strips_behind: bool) -> SpecialTokens {
     let all = vocabulary.pieces.iter().zip(&vocabulary.kinds).enumerate();
     SpecialTokens::new(all.filter_map(|(id, (&piece, &kind))| {
         let matched = kind.is_control() || kind == TokenKind::UserDefined;
-        matched.then_some((piece, id as u32, kind.is_control()))
+        let token = SpecialToken {
+            id: id as u32,
+            control: kind.is_control() || piece == ENDING_IF_CONTROL,
+            rstrip: strips_behind && !KEPT_BEHIND.contains(&piece),
+        };
+        matched.then_some((piece, token))
     }))
 }
 

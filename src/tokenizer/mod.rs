@@ -12,6 +12,7 @@ mod added;
 mod boundary;
 mod bpe;
 mod bytes;
+mod charsmap;
 mod ending;
 mod error;
 mod file;
@@ -27,6 +28,7 @@ mod settings;
 mod special;
 mod spm;
 mod template;
+mod unigram;
 mod vocabulary;
 
 pub use boundary::behind_prompt;

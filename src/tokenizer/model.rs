@@ -20,6 +20,7 @@ use super::pipeline::Pipeline;
 use super::special::{Control, Fragment, SpecialTokens, unmark};
 use super::spm::{SPACE, SentencePieceBpe};
 use super::template::ChatTemplate;
+use super::unigram::Unigram;
 use super::{Codec, Prompt, TokenizerError, boundary, plain};
 use crate::record::{Digest, Message, TokenTable};
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub(super) enum Algorithm {
     Bytes(Box<ByteLevelBpe>),
     /// SentencePiece BPE of a GGUF file.
     Pieces(SentencePieceBpe),
+    /// Unigram of a GGUF file.
+    Unigram(Box<Unigram>),
     /// All stages of a `tokenizer.json`.
     File(Box<Pipeline>),
 }
@@ -257,6 +260,7 @@ impl Sink<'_> {
                     &mut self.ids,
                 );
             }
+            Algorithm::Unigram(model) => model.encode(text, &mut self.ids)?,
             Algorithm::File(pipeline) => {
                 self.ids.extend(pipeline.encode(text, Control::Nowhere)?);
             }

@@ -66,6 +66,44 @@ const DEEPSEEK_V3: StageSource = (
     r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"##,
     Tail::LinesThenSpaces,
 );
+/// Cased letters as the family's file lists them, which is not all that Unicode has.
+#[rustfmt::skip]
+const DEEPSEEK_LETTERS: StageSource = (concat!(
+    r"\s?[",
+    r"\x{41}-\x{5A}\x{61}-\x{7A}\x{B5}\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{1BA}\x{1BC}-\x{1BF}\x{1C4}-\x{293}\x{295}-\x{2AF}\x{370}-\x{373}",
+    r"\x{376}-\x{377}\x{37B}-\x{37D}\x{37F}\x{386}\x{388}-\x{38A}\x{38C}\x{38E}-\x{3A1}\x{3A3}-\x{3F5}\x{3F7}-\x{481}\x{48A}-\x{52F}",
+    r"\x{531}-\x{556}\x{10A0}-\x{10C5}\x{13A0}-\x{13F5}\x{13F8}-\x{13FD}\x{1C90}-\x{1CBA}\x{1CBD}-\x{1CBF}\x{1D00}-\x{1D2B}\x{1D6B}-\x{1D77}",
+    r"\x{1D79}-\x{1D9A}\x{1E00}-\x{1F15}\x{1F18}-\x{1F1D}\x{1F20}-\x{1F45}\x{1F48}-\x{1F4D}\x{1F50}-\x{1F57}\x{1F59}\x{1F5B}\x{1F5D}",
+    r"\x{1F5F}-\x{1F7D}\x{1F80}-\x{1FB4}\x{1FB6}-\x{1FBC}\x{1FBE}\x{1FC2}-\x{1FC4}\x{1FC6}-\x{1FCC}\x{1FD0}-\x{1FD3}\x{1FD6}-\x{1FDB}",
+    r"\x{1FE0}-\x{1FEC}\x{1FF2}-\x{1FF4}\x{1FF6}-\x{1FFC}\x{2102}\x{2107}\x{210A}-\x{2113}\x{2115}\x{2119}-\x{211D}\x{2124}\x{2126}\x{2128}",
+    r"\x{212A}-\x{212D}\x{212F}-\x{2134}\x{2139}\x{213C}-\x{213F}\x{2145}-\x{2149}\x{214E}\x{2183}-\x{2184}\x{2C00}-\x{2C7B}\x{2C7E}-\x{2CE4}",
+    r"\x{2CEB}-\x{2CEE}\x{2CF2}-\x{2CF3}\x{A640}-\x{A66D}\x{A680}-\x{A69B}\x{A722}-\x{A76F}\x{A771}-\x{A787}\x{A78B}-\x{A78E}",
+    r"\x{AB70}-\x{ABBF}\x{FB00}-\x{FB06}\x{FB13}-\x{FB17}\x{FF21}-\x{FF3A}\x{FF41}-\x{FF5A}\x{10400}-\x{1044F}\x{104B0}-\x{104D3}",
+    r"\x{104D8}-\x{104FB}\x{10C80}-\x{10CB2}\x{10CC0}-\x{10CF2}\x{118A0}-\x{118DF}\x{1E900}-\x{1E943}",
+    r"]+",
+), Tail::None);
+const DEEPSEEK_SIGNS: StageSource = (
+    r"\s?[!-/:-~\x{FF01}-\x{FF0F}\x{FF1A}-\x{FF5E}\x{2018}-\x{201F}\x{3000}-\x{3002}]+",
+    Tail::None,
+);
+const CLAUSE: StageSource = (r" ?[^(\s|.,!?…。，、।۔،)]+", Tail::None);
+const BAILING: StageSource = (
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*",
+    Tail::LinesThenSpaces,
+);
+const SEED_CODER: StageSource = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+",
+    Tail::LinesThenSpaces,
+);
+const EXAONE_MOE: StageSource = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?",
+    Tail::LinesThenSpaces,
+);
+const MINICPM5: StageSource = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*",
+    Tail::LinesThenSpaces,
+);
+const DEFAULT_PUNCTUATION: StageSource = (r"[\p{P}\$\+<=>\^~\|]+", Tail::None);
 const FALCON_PUNCTUATION: StageSource = (r"[\p{P}\$\+<=>\^~\|`]+", Tail::None);
 const THREE_DIGITS: StageSource = ("[0-9][0-9][0-9]", Tail::None);
 const LINE_BREAK: StageSource = (r"[\r\n]", Tail::None);
@@ -76,7 +114,17 @@ const KANA_OR_HAN: StageSource = ("[一-龥぀-ゟ゠-ヿ]+", Tail::None);
 const PROFILES: &[Profile] = &[
     Profile {
         names: &[
-            "gpt-2", "phi-2", "mpt", "olmo", "exaone4", "mellum", "gigachat",
+            "gpt-2",
+            "phi-2",
+            "mpt",
+            "olmo",
+            "jais",
+            "exaone4",
+            "mellum",
+            "gigachat",
+            "trillion",
+            "granite-docling",
+            "a.x-4.0",
         ],
         stages: &[GPT2],
         ignore_merges: false,
@@ -91,6 +139,7 @@ const PROFILES: &[Profile] = &[
             "codeshell",
             "exaone",
             "minerva-7b",
+            "mellum2",
         ],
         stages: &[ONE_DIGIT, GPT2],
         ignore_merges: false,
@@ -124,6 +173,10 @@ const PROFILES: &[Profile] = &[
             "megrez",
             "stablelm2",
             "hunyuan",
+            "kormo",
+            "f2llmv2",
+            "solar-open",
+            "grok-2",
         ],
         stages: &[QWEN2],
         ignore_merges: false,
@@ -142,7 +195,7 @@ const PROFILES: &[Profile] = &[
         add_bos: true,
     },
     Profile {
-        names: &["gpt-4o", "llama4"],
+        names: &["gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"],
         stages: &[GPT4O],
         ignore_merges: false,
         add_bos: false,
@@ -160,8 +213,21 @@ const PROFILES: &[Profile] = &[
         add_bos: false,
     },
     Profile {
-        names: &["deepseek-v3"],
+        names: &["deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4"],
         stages: &[(r"\p{N}{1,3}", Tail::None), KANA_OR_HAN, DEEPSEEK_V3],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    Profile {
+        names: &["deepseek-llm"],
+        stages: &[
+            LINE_BREAK,
+            DEEPSEEK_LETTERS,
+            DEEPSEEK_SIGNS,
+            (r"\s+$", Tail::None),
+            CJK,
+            (r"\p{N}+", Tail::None),
+        ],
         ignore_merges: false,
         add_bos: false,
     },
@@ -169,6 +235,53 @@ const PROFILES: &[Profile] = &[
         names: &["falcon"],
         stages: &[FALCON_PUNCTUATION, GPT2, THREE_DIGITS],
         ignore_merges: false,
+        add_bos: false,
+    },
+    Profile {
+        names: &["default"],
+        stages: &[
+            DEFAULT_PUNCTUATION,
+            GPT2,
+            (r"\p{N}+", Tail::None),
+            THREE_DIGITS,
+        ],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    Profile {
+        names: &["poro-chat", "bloom", "gpt3-finnish"],
+        stages: &[CLAUSE],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    Profile {
+        names: &["viking"],
+        stages: &[CLAUSE, ONE_DIGIT],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    Profile {
+        names: &["bailingmoe", "bailingmoe2", "llada-moe"],
+        stages: &[BAILING],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    Profile {
+        names: &["seed-coder"],
+        stages: &[SEED_CODER],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    Profile {
+        names: &["exaone-moe"],
+        stages: &[EXAONE_MOE],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    Profile {
+        names: &["minicpm5"],
+        stages: &[(r"\p{N}{1,3}", Tail::None), MINICPM5],
+        ignore_merges: true,
         add_bos: false,
     },
 ];

@@ -52,10 +52,18 @@ pub(super) enum Fragment<'t> {
     Token(u32),
 }
 
+/// A token that is matched as a whole.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SpecialToken {
+    pub(super) id: u32,
+    pub(super) control: bool,
+    /// White space behind it belongs to it.
+    pub(super) rstrip: bool,
+}
+
 #[derive(Default)]
 pub(super) struct SpecialTokens {
-    /// Id and whether it is a control token, by text.
-    by_text: HashMap<Box<str>, (u32, bool)>,
+    by_text: HashMap<Box<str>, SpecialToken>,
     /// Lengths of the texts that begin with a byte, longest first.
     lengths: Vec<Vec<usize>>,
     /// Texts of control tokens, sorted.
@@ -63,13 +71,13 @@ pub(super) struct SpecialTokens {
 }
 
 impl SpecialTokens {
-    pub(super) fn new<'t>(tokens: impl IntoIterator<Item = (&'t str, u32, bool)>) -> Self {
+    pub(super) fn new<'t>(tokens: impl IntoIterator<Item = (&'t str, SpecialToken)>) -> Self {
         let mut special = Self {
             by_text: HashMap::new(),
             lengths: vec![Vec::new(); 256],
             control: Vec::new(),
         };
-        for (text, id, control) in tokens {
+        for (text, token) in tokens {
             let Some(&first) = text.as_bytes().first() else {
                 continue;
             };
@@ -77,8 +85,8 @@ impl SpecialTokens {
             if let Err(place) = lengths.binary_search_by(|l| text.len().cmp(l)) {
                 lengths.insert(place, text.len());
             }
-            special.by_text.insert(text.into(), (id, control));
-            if control {
+            special.by_text.insert(text.into(), token);
+            if token.control {
                 special.control.push(text.into());
             }
         }
@@ -87,12 +95,12 @@ impl SpecialTokens {
     }
 
     /// The longest token at a place of `text`, with its length.
-    fn at(&self, text: &str, at: usize, control: Control<'_>) -> Option<(u32, usize)> {
+    fn at(&self, text: &str, at: usize, control: Control<'_>) -> Option<(SpecialToken, usize)> {
         let rest = &text[at..];
         let lengths = self.lengths.get(usize::from(*rest.as_bytes().first()?))?;
         lengths.iter().find_map(|&length| {
-            let &(id, is_control) = self.by_text.get(rest.get(..length)?)?;
-            (!is_control || control.at(at, at + length)).then_some((id, length))
+            let &token = self.by_text.get(rest.get(..length)?)?;
+            (!token.control || control.at(at, at + length)).then_some((token, length))
         })
     }
 
@@ -102,12 +110,16 @@ impl SpecialTokens {
         let mut plain = 0;
         let mut at = 0;
         while at < text.len() {
-            if let Some((id, length)) = self.at(text, at, control) {
+            if let Some((token, length)) = self.at(text, at, control) {
                 if plain < at {
                     fragments.push(Fragment::Text(&text[plain..at]));
                 }
-                fragments.push(Fragment::Token(id));
+                fragments.push(Fragment::Token(token.id));
                 at += length;
+                if token.rstrip {
+                    let spaces = |b: &&u8| b.is_ascii_whitespace() || **b == 0x0b;
+                    at += text.as_bytes()[at..].iter().take_while(spaces).count();
+                }
                 plain = at;
             } else {
                 at += text[at..].chars().next().map_or(1, char::len_utf8);
@@ -143,7 +155,7 @@ impl SpecialTokens {
         };
         let whole = |&length: &usize| {
             let found = rest.get(..length).and_then(|text| self.by_text.get(text));
-            found.is_some_and(|&(_, control)| control)
+            found.is_some_and(|token| token.control)
         };
         // The end of a content is short; only there a beginning counts.
         let longest = lengths.first().copied().unwrap_or(0);
@@ -163,13 +175,24 @@ mod tests {
     use super::*;
 
     fn tokens() -> SpecialTokens {
-        SpecialTokens::new([
+        let token = |(text, id, control)| {
+            (
+                text,
+                SpecialToken {
+                    id,
+                    control,
+                    rstrip: false,
+                },
+            )
+        };
+        let tokens = [
             ("<a>", 1, true),
             ("<a>b", 2, false),
             ("\n\n", 3, false),
             ("\n", 4, false),
             ("<ä|>", 5, true),
-        ])
+        ];
+        SpecialTokens::new(tokens.map(token))
     }
 
     #[test]
@@ -188,6 +211,24 @@ mod tests {
         assert_eq!(
             SpecialTokens::new([]).partition("<a>", Control::Everywhere),
             [Text("<a>")]
+        );
+    }
+
+    #[test]
+    fn white_space_behind_a_token_may_belong_to_it() {
+        let token = |rstrip| SpecialToken {
+            id: 1,
+            control: true,
+            rstrip,
+        };
+        let cut = |rstrip| {
+            SpecialTokens::new([("<u>", token(rstrip))])
+                .partition("<u>\n\u{b} a", Control::Everywhere)
+        };
+        assert_eq!(cut(true), [Fragment::Token(1), Fragment::Text("a")]);
+        assert_eq!(
+            cut(false),
+            [Fragment::Token(1), Fragment::Text("\n\u{b} a")]
         );
     }
 

@@ -10,6 +10,8 @@ use std::collections::HashMap;
 /// Four times the largest vocabulary known.
 const MAX_TOKENS: u64 = 1 << 20;
 const MAX_MERGES: u64 = 1 << 21;
+/// Thirty times the largest known, SentencePiece's own NFKC with case folding.
+const MAX_CHARSMAP: u64 = 1 << 23;
 /// Far above the longest piece known (a run of white space or of `=`).
 const MAX_PIECE_BYTES: usize = 1 << 16;
 
@@ -17,6 +19,7 @@ const TOKENS: &str = "tokenizer.ggml.tokens";
 const TYPES: &str = "tokenizer.ggml.token_type";
 const SCORES: &str = "tokenizer.ggml.scores";
 const MERGES: &str = "tokenizer.ggml.merges";
+const CHARSMAP: &str = "tokenizer.ggml.precompiled_charsmap";
 
 /// What a token is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +144,23 @@ impl<'f> Vocabulary<'f> {
             }),
             None => Ok(scores.into_iter().map(|s| s as f32).collect()),
         }
+    }
+
+    /// The rules for changing characters, where the file has any.
+    pub(super) fn charsmap(
+        header: &GgufHeader,
+        file: &[u8],
+    ) -> Result<Option<Vec<u8>>, TokenizerError> {
+        bounded(header, CHARSMAP, MAX_CHARSMAP)?;
+        let numbers = header.numbers(CHARSMAP, file)?;
+        let byte = |n: f64| ((-128.0..256.0).contains(&n)).then_some(n as i64 as u8);
+        let bytes = numbers.map(|numbers| numbers.into_iter().map(byte).collect::<Option<_>>());
+        bytes.map_or(Ok(None), |bytes: Option<Vec<u8>>| match bytes {
+            Some(bytes) => Ok(Some(bytes)),
+            None => Err(TokenizerError::Charsmap {
+                message: "it holds numbers that are no bytes".to_owned(),
+            }),
+        })
     }
 
     /// Merges in the order of their rank, as written.

@@ -4,7 +4,7 @@
 
 use crate::real_models::{MODELS, model_file};
 use evalh::clock::Timestamp;
-use evalh::modelfile::WeightsFile;
+use evalh::modelfile::{GgufHeader, WeightsFile};
 use evalh::tokenizer::{Codec as _, ModelTokenizer, TokenizerFiles};
 use serde_json::Value;
 use std::path::Path;
@@ -86,6 +86,14 @@ fn ids_of_every_kind_of_file_equal_the_package_s() {
             differences.compare(&format!("{place} as text"), &found, &as_text);
             let other = expected["decoded_without_special"].get(i.to_string());
             let decoded = other.unwrap_or(&expected["decoded"][i]).as_str().unwrap();
+            // Bytes that are no UTF-8: the package replaces the whole run of byte tokens, here only the bytes that are broken are replaced.
+            let decoded =
+                if (kind.as_str(), text.as_str()) == ("unigram_bytes", "<0x0A><0xE2><0xFF>") {
+                    assert_eq!(decoded, "\u{fffd}\u{fffd}\u{fffd}");
+                    "\n\u{fffd}\u{fffd}"
+                } else {
+                    decoded
+                };
             differences.compare(
                 &format!("{place} decoded"),
                 &tokenizer.decode(&plain).as_str(),
@@ -143,4 +151,88 @@ fn real_ids_equal_llama_cpp_s() {
         }
     }
     differences.none(MODELS.len() * 400);
+}
+
+fn of_gguf(bytes: &[u8]) -> ModelTokenizer {
+    let header = GgufHeader::parse(bytes).unwrap();
+    ModelTokenizer::from_gguf(&header, bytes, None, Timestamp::UNIX_EPOCH).unwrap()
+}
+
+/// The texts of `texts.json` and those that the small GGUF files need beside them.
+fn texts_and(extra: &Value) -> Vec<String> {
+    let extra: Vec<String> = serde_json::from_value(extra.clone()).unwrap();
+    texts().into_iter().chain(extra).collect()
+}
+
+#[test]
+fn ids_of_small_gguf_files_equal_llama_cpp_s() {
+    let expected = json("gguf_expected.json");
+    let texts = texts_and(&expected["extra"]);
+    let mut differences = Differences::default();
+    for (name, expected) in expected["files"].as_object().unwrap() {
+        let tokenizer = of_gguf(&golden(&format!("{name}.gguf")));
+        for (i, text) in texts.iter().enumerate() {
+            let plain = ids(&expected["plain"][i]);
+            let other = expected["special"].get(i.to_string());
+            let special = other.map_or_else(|| plain.clone(), ids);
+            let place = format!("{name} {i} {text:?}");
+            differences.compare(&place, &tokenizer.encode(text, false).unwrap(), &plain);
+            let found = tokenizer.encode(text, true).unwrap();
+            differences.compare(&format!("{place} special"), &found, &special);
+        }
+    }
+    differences.none(3 * 2 * 230);
+}
+
+/// A GGUF file with another text under a key that has one.
+fn with_text(file: &[u8], key: &str, text: &str) -> Vec<u8> {
+    let key_at = file.windows(key.len()).position(|w| w == key.as_bytes());
+    let at = key_at.unwrap() + key.len() + 4;
+    let length = u64::from_le_bytes(file[at..at + 8].try_into().unwrap()) as usize;
+    let mut out = file[..at].to_vec();
+    out.extend((text.len() as u64).to_le_bytes());
+    out.extend(text.as_bytes());
+    out.extend(&file[at + 8 + length..]);
+    out
+}
+
+/// Where llama.cpp splits otherwise than the rule in the family's own `tokenizer.json`, which is what evalh and transformers apply
+/// (`tests/golden/pretokenize.json`): its form of two rules leaves combining marks out of words, and two others do not see wide spaces.
+fn departs_from_the_published_rule(name: &str, text: &str) -> bool {
+    match name {
+        "tekken" | "gpt-4o" | "llama4" | "kanana2" | "talkie" | "minimax-m2" => {
+            regex::Regex::new(r"\p{M}").unwrap().is_match(text)
+        }
+        "deepseek-coder" | "deepseek-llm" => text.contains('\u{2003}'),
+        _ => false,
+    }
+}
+
+#[test]
+fn every_splitting_rule_gives_the_ids_of_llama_cpp() {
+    let expected = json("gguf_expected.json");
+    let texts = texts_and(&expected["extra"]);
+    let file = golden("byte_level.gguf");
+    let rows = expected["pre"].as_array().unwrap();
+    let base = &rows[0]["ids"];
+    let mut departures = 0;
+    let mut differences = Differences::default();
+    for row in rows {
+        for name in row["names"].as_array().unwrap() {
+            let name = name.as_str().unwrap();
+            let tokenizer = of_gguf(&with_text(&file, "tokenizer.ggml.pre", name));
+            for (i, text) in texts.iter().enumerate() {
+                let own = row["ids"].get(i).or_else(|| row["ids"].get(i.to_string()));
+                let expected = ids(own.unwrap_or(&base[i]));
+                let found = tokenizer.encode(text, false).unwrap();
+                if departs_from_the_published_rule(name, text) {
+                    departures += usize::from(found != expected);
+                } else {
+                    differences.compare(&format!("{name} {i} {text:?}"), &found, &expected);
+                }
+            }
+        }
+    }
+    differences.none(60 * 230);
+    assert_eq!(departures, 152);
 }
