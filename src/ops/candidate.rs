@@ -9,9 +9,10 @@ use crate::hub::ModelFiles;
 use crate::memory::{self, MemoryError, ModelShape};
 use crate::modelfile::{GgmlType, GgufHeader, ModelFile};
 use crate::record::{DeviceChoice, Digest, Dtype, MemoryEstimate, PlannedModelRecord};
-use crate::tokenizer::{ByteCodec, Codec, ModelTokenizer, TokenizerError};
+use crate::tokenizer::{ByteCodec, Codec, ModelTokenizer, TokenizerFiles};
 use crate::units::Bytes;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Rows of a prompt computed at once; the engine's own figure where there is one.
@@ -27,6 +28,14 @@ const DEFAULT_CONTEXT: u32 = 4096;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Overrides {
     chat_template: Option<String>,
+    tokenizer: Option<Arc<External>>,
+}
+
+/// A tokenizer that the catalogue names.
+#[derive(Debug)]
+struct External {
+    path: PathBuf,
+    files: TokenizerFiles,
 }
 
 impl Overrides {
@@ -35,7 +44,22 @@ impl Overrides {
         let read = |path| session.read(&session.expand(path));
         Ok(Self {
             chat_template: entry.chat_template.as_deref().map(read).transpose()?,
+            tokenizer: entry
+                .tokenizer
+                .as_deref()
+                .map(|path| External::read(session, path))
+                .transpose()
+                .map_err(|e| in_model(&entry.name, e))?
+                .map(Arc::new),
         })
+    }
+}
+
+impl External {
+    fn read(session: &Session, path: &Path) -> Result<Self, EvalhError> {
+        let path = session.folder.join(session.expand(path));
+        let files = companions::read_external(&path)?;
+        Ok(Self { path, files })
     }
 }
 
@@ -72,14 +96,9 @@ impl OpenModel {
         overrides: Overrides,
     ) -> Result<Self, EvalhError> {
         let in_model = |source: EvalhError| in_model(&entry.name, source);
-        if let Some(path) = &entry.tokenizer {
-            let path = path.clone();
-            return Err(in_model(TokenizerError::External { path }.into()));
-        }
         let weights = ModelFile::open(&files.path).map_err(|e| in_model(e.into()))?;
         let shape = shape_of(&weights).map_err(|e| in_model(e.into()))?;
-        let template = overrides.chat_template.as_deref();
-        let tokenizer = tokenizer_of(&weights, template, now).map_err(in_model)?;
+        let tokenizer = tokenizer_of(&weights, &overrides, now).map_err(in_model)?;
         Ok(Self {
             name: entry.name.clone(),
             license: entry.license.clone(),
@@ -152,18 +171,30 @@ fn shape_of(weights: &ModelFile) -> Result<ModelShape, MemoryError> {
     }
 }
 
-/// The tokenizer inside the weights, or the one in the files beside them.
+/// The tokenizer inside the weights, or the one in the files beside them, or the one the catalogue names.
 fn tokenizer_of(
     weights: &ModelFile,
-    template: Option<&str>,
+    overrides: &Overrides,
     now: Timestamp,
 ) -> Result<ModelTokenizer, EvalhError> {
-    Ok(match weights {
-        ModelFile::Gguf(file) => {
-            ModelTokenizer::from_gguf(file.header(), file.bytes(), template, now)?
+    let template = overrides.chat_template.as_deref();
+    let external = overrides.tokenizer.as_deref();
+    Ok(match (weights, external) {
+        (ModelFile::Gguf(file), external) => {
+            let own = ModelTokenizer::from_gguf(file.header(), file.bytes(), template, now)?;
+            match external {
+                Some(External { path, files }) => {
+                    ModelTokenizer::from_files(files, template, now)?.in_place_of(own, path)?
+                }
+                None => own,
+            }
         }
-        ModelFile::Safetensors(files) => {
-            let beside = companions::read(files)?;
+        (ModelFile::Safetensors(files), None) => {
+            ModelTokenizer::from_files(&companions::read(files)?, template, now)?
+        }
+        (ModelFile::Safetensors(files), Some(external)) => {
+            let mut beside = external.files.clone();
+            beside.config = Some(files.config().to_vec());
             ModelTokenizer::from_files(&beside, template, now)?
         }
     })

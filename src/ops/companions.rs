@@ -1,4 +1,4 @@
-//! The files beside safetensors weights that a tokenizer is made of, read and bounded.
+//! The files that a tokenizer is made of, beside safetensors weights or where the catalogue says, read and bounded.
 
 use crate::error::EvalhError;
 use crate::modelfile::{ModelFileError, SafetensorsFiles};
@@ -14,16 +14,37 @@ const MOST_BYTES: u64 = 65 << 20;
 /// # Errors
 /// When there is no `tokenizer.json`, or a file cannot be read.
 pub(super) fn read(weights: &SafetensorsFiles) -> Result<TokenizerFiles, EvalhError> {
+    let folder = weights.path().parent().unwrap_or(Path::new(""));
+    let mut files = of_folder(folder)?;
+    files.config = Some(weights.config().to_vec());
+    Ok(files)
+}
+
+/// Reads the tokenizer that `path` names: a folder with the files of a tokenizer, or a `tokenizer.json` alone.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_external(path: &Path) -> Result<TokenizerFiles, EvalhError> {
+    if path.is_dir() {
+        return of_folder(path);
+    }
+    Ok(TokenizerFiles {
+        tokenizer: read_file(path)?,
+        ..TokenizerFiles::default()
+    })
+}
+
+fn of_folder(folder: &Path) -> Result<TokenizerFiles, EvalhError> {
     let beside = |name: &str| {
-        let path = weights.path().with_file_name(name);
+        let path = folder.join(name);
         path.is_file().then(|| read_file(&path)).transpose()
     };
     let template = beside("chat_template.jinja")?;
     Ok(TokenizerFiles {
-        tokenizer: read_file(&weights.path().with_file_name("tokenizer.json"))?,
+        tokenizer: read_file(&folder.join("tokenizer.json"))?,
         tokenizer_config: beside("tokenizer_config.json")?,
         generation_config: beside("generation_config.json")?,
-        config: Some(weights.config().to_vec()),
+        config: beside("config.json")?,
         special_tokens_map: beside("special_tokens_map.json")?,
         chat_template: template.map(|t| String::from_utf8_lossy(&t).into_owned()),
         chat_template_json: beside("chat_template.json")?,

@@ -9,11 +9,24 @@ pub enum TokenizerError {
     /// The model file does not hold what a tokenizer needs.
     #[error(transparent)]
     File(#[from] ModelFileError),
-    /// A tokenizer beside the weight file.
-    #[error("the tokenizer `{}` cannot take the place of the vocabulary inside a GGUF file", path.display())]
-    External {
-        /// Its file.
+    /// A tokenizer that is not the one the model was trained with.
+    #[error(
+        "the tokenizer `{}` ({external} ids) is not that of the model file ({own} ids): {differing} ids differ; {}{}",
+        path.display(),
+        shown.join(", "),
+        if *differing > shown.len() { ", ..." } else { "" }
+    )]
+    ExternalDiffers {
+        /// Its file or folder.
         path: PathBuf,
+        /// Number of its ids.
+        external: usize,
+        /// Number of ids of the model file.
+        own: usize,
+        /// Number of ids with another meaning.
+        differing: usize,
+        /// The first of them.
+        shown: Vec<String>,
     },
     /// An algorithm this room does not have.
     #[error(
@@ -328,7 +341,7 @@ impl TokenizerError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::File(e) => e.hint(),
-            Self::External { .. } => Some(
+            Self::ExternalDiffers { .. } => Some(
                 "remove `tokenizer` from the model's entry of `models.toml`: the file's own vocabulary is used"
                     .to_owned(),
             ),

@@ -21,6 +21,7 @@ use super::pipeline::{Kinds, Pipeline};
 use super::settings::{DeclaredId, Settings};
 use super::special::{SpecialToken, SpecialTokens};
 use super::template::{ChatTemplate, Variables};
+use super::vocabulary::TokenKind;
 use crate::clock::Timestamp;
 use crate::record::{Digest, TokenTable};
 use std::collections::HashSet;
@@ -96,6 +97,7 @@ impl ModelTokenizer {
         let template = template(&settings, chat_template, &tokenizer, [bos, eos], now)?;
         let special = vocabulary.special(&tokenizer);
         let table = vocabulary.table(&pieces);
+        let kinds_by_id = vocabulary.kinds();
         let kinds = Kinds {
             control: vocabulary.control,
             named: vocabulary.named,
@@ -107,9 +109,11 @@ impl ModelTokenizer {
             space_prefix: false,
             first_space: pieces.first_space,
             bos: bos.or(begin.last().copied()),
+            begin_said: settings.add_bos.is_some() || !begin.is_empty(),
             begin,
             eos: eos.or(eos_ids.first().copied()),
             eos_ids,
+            kinds: kinds_by_id,
             table: Arc::new(table),
             template,
             digest,
@@ -168,6 +172,17 @@ impl Vocabulary {
                 },
             )
         }))
+    }
+
+    /// What every id is for, as far as this file tells it.
+    fn kinds(&self) -> Vec<TokenKind> {
+        let kind = |(text, id): (&Option<String>, u32)| match text {
+            None => TokenKind::Unused,
+            Some(_) if self.control.contains(&id) => TokenKind::Control,
+            Some(_) if self.added.contains(&id) => TokenKind::UserDefined,
+            Some(_) => TokenKind::Normal,
+        };
+        self.texts.iter().zip(0_u32..).map(kind).collect()
     }
 
     fn table(&self, pieces: &Pieces) -> TokenTable {

@@ -71,6 +71,7 @@ impl ModelTokenizer {
         );
         let digest = digest(&vocabulary, &rules, &eos_ids, &material);
         Ok(Self {
+            kinds: vocabulary.kinds.clone(),
             table: Arc::new(table(&vocabulary, &algorithm)),
             special: special_tokens(&vocabulary, strips_behind),
             template: template(header, chat_template, &vocabulary, &rules, now)?,
@@ -78,6 +79,7 @@ impl ModelTokenizer {
             space_prefix: rules.space_prefix,
             first_space: FirstSpace::Added(usize::from(rules.space_prefix)),
             bos: rules.bos,
+            begin_said: true,
             begin: rules.bos.filter(|_| rules.add_bos).into_iter().collect(),
             eos: rules.eos.or_else(|| eos_ids.first().copied()),
             eos_ids,

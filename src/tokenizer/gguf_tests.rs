@@ -343,7 +343,7 @@ fn hostile_byte_level_vocabularies_are_errors_with_a_place() {
         .error();
     assert_eq!(
         e,
-        "`tokenizer.ggml.model` is `bert`, which is not supported; supported are `gpt2`, `llama`"
+        "`tokenizer.ggml.model` is `bert`, which is not supported; supported are `gpt2`, `llama`, `t5`"
     );
     let e = Writer::default()
         .string("tokenizer.ggml.model", "gpt2")

@@ -15,6 +15,7 @@ mod bytes;
 mod charsmap;
 mod ending;
 mod error;
+mod external;
 mod file;
 mod from_files;
 mod gguf;

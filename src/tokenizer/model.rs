@@ -21,6 +21,7 @@ use super::special::{Control, Fragment, SpecialTokens, unmark};
 use super::spm::{SPACE, SentencePieceBpe};
 use super::template::ChatTemplate;
 use super::unigram::Unigram;
+use super::vocabulary::TokenKind;
 use super::{Codec, Prompt, TokenizerError, boundary, plain};
 use crate::record::{Digest, Message, TokenTable};
 use std::sync::Arc;
@@ -63,9 +64,13 @@ pub struct ModelTokenizer {
     pub(super) bos: Option<u32>,
     /// What every prompt begins with: nothing, BOS, or in rare families several ids.
     pub(super) begin: Vec<u32>,
+    /// True when a file says what a prompt begins with, be it nothing.
+    pub(super) begin_said: bool,
     /// The first declared EOS, which stands for an empty context when there is no BOS.
     pub(super) eos: Option<u32>,
     pub(super) eos_ids: Vec<u32>,
+    /// What every id is for.
+    pub(super) kinds: Vec<TokenKind>,
     pub(super) table: Arc<TokenTable>,
     pub(super) template: Option<ChatTemplate>,
     pub(super) digest: Digest,

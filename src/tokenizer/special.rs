@@ -3,7 +3,7 @@
 //! User-defined tokens are always matched, control tokens only when asked for. At every position the longest token wins, and positions go
 //! from left to right.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Where in a text control tokens count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +92,12 @@ impl SpecialTokens {
         }
         special.control.sort_unstable();
         special
+    }
+
+    /// Texts by id.
+    pub(super) fn texts_by_id(&self) -> BTreeMap<u32, &str> {
+        let texts = self.by_text.iter().map(|(text, token)| (token.id, &**text));
+        texts.collect()
     }
 
     /// The longest token at a place of `text`, with its length.

@@ -2,6 +2,7 @@
 
 use crate::context::{ANSWERS, MODELS, SHOP, TestContext, run_with};
 use crate::tiny_gguf::tiny_gguf;
+use std::path::Path;
 
 const CATALOGUE: &str = "`smollm2-135m-instruct-q4_1`, `gemma-3-270m-q4_k_m`, `qwen2.5-0.5b-instruct-q4_k_m`, \
 `qwen2.5-1.5b-instruct-q4_k_m`, `qwen2.5-3b-instruct-q4_k_m`, `qwen2.5-7b-instruct-q4_k_m`, `qwen3-0.6b-q4_k_m`, `qwen3-4b-q4_k_m`, \
@@ -627,8 +628,17 @@ fn files_that_a_catalogue_puts_in_place_of_parts_of_a_model() {
         &context,
         &args,
         3,
-        "error: model `tiny` cannot be used\n  caused by: the tokenizer `[DIR]/work/tokenizer.json` cannot take the place of the vocabulary \
-         inside a GGUF file\n\nhint: remove `tokenizer` from the model's entry of `models.toml`: the file's own vocabulary is used\n",
+        "error: model `tiny` cannot be used\n  caused by: failed to read `[DIR]/work/tokenizer.json`\n  caused by: No such file or directory (os error 2)\n",
+    );
+    let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tokenizers/gpt2.json");
+    context.write("folder/tokenizer.json", std::fs::read(other).unwrap());
+    entry("tokenizer = \"folder\"");
+    let (code, text) = context.refusal(&args);
+    assert_eq!(code, 3, "{text}");
+    assert!(
+        text.contains("/folder` (643 ids) is not that of the model file (")
+            && text.contains("hint: remove `tokenizer` from the model's entry"),
+        "{text}"
     );
     entry("chat_template = \"chat.jinja\"");
     refused(
@@ -835,4 +845,29 @@ fn lines_of_standard_input() {
         (ran.code, ran.err.as_str()),
         (Some(3), "error: the engine failed, as scripted\n")
     );
+}
+
+#[test]
+fn a_tokenizer_that_the_catalogue_names_is_used() {
+    let context = TestContext::new();
+    let family = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/families/llama");
+    for (from, to) in [
+        ("model-f32.gguf", "m.gguf"),
+        ("tokenizer.json", "t/tokenizer.json"),
+    ] {
+        context.write(to, std::fs::read(family.join(from)).unwrap());
+    }
+    let ids = |more: &str| {
+        let head = "[[model]]\nname = \"m\"\nsources = [\"path:m.gguf\"]\n";
+        context.write("models.toml", format!("{head}{more}\n"));
+        let input = "{\"text\": \"Hello <s> there\"}\n";
+        let ran = context.evalh_reading(&["tokenize", "--model", "m", "--json"], input);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        ran.out
+    };
+    let own = ids("");
+    assert!(own.starts_with("{\"ids\":"), "{own}");
+    for named in ["t", "t/tokenizer.json"] {
+        assert_eq!(ids(&format!("tokenizer = \"{named}\"")), own);
+    }
 }

@@ -236,3 +236,103 @@ fn every_splitting_rule_gives_the_ids_of_llama_cpp() {
     differences.none(60 * 230);
     assert_eq!(departures, 152);
 }
+
+fn family(name: &str, file: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/families");
+    std::fs::read(folder.join(name).join(file)).unwrap()
+}
+
+fn of_json(tokenizer: &Value) -> ModelTokenizer {
+    let files = TokenizerFiles {
+        tokenizer: tokenizer.to_string().into_bytes(),
+        ..TokenizerFiles::default()
+    };
+    ModelTokenizer::from_files(&files, None, Timestamp::UNIX_EPOCH).unwrap()
+}
+
+#[test]
+fn an_external_tokenizer_has_to_be_that_of_the_file() {
+    let own = || of_gguf(&family("llama", "model-f32.gguf"));
+    let json: Value = serde_json::from_slice(&family("llama", "tokenizer.json")).unwrap();
+    let path = Path::new("t.json");
+    let external = of_json(&json);
+    external.check_against(&own(), path).unwrap();
+    let text = "Hello <|im_end|> <s>world";
+    let ids = own().encode(text, true).unwrap();
+    let alone = external.digest().clone();
+    let replaced = external.in_place_of(own(), path).unwrap();
+    assert_eq!(replaced.encode(text, true).unwrap(), ids);
+    assert_eq!(replaced.eos_ids(), own().eos_ids());
+    assert_eq!(replaced.template_digest(), own().template_digest());
+    assert_eq!(replaced.bos_id(), own().bos_id());
+    assert!(replaced.adds_bos());
+    // A file that does not say what begins a prompt leaves that to the model file.
+    let mut silent = json.clone();
+    silent["post_processor"] = Value::Null;
+    assert!(!of_json(&silent).adds_bos());
+    let silent = of_json(&silent).in_place_of(own(), path).unwrap();
+    assert_eq!(silent.adds_bos(), own().adds_bos());
+    assert!(replaced.digest() != own().digest() && *replaced.digest() != alone);
+    let error = |json: &Value| {
+        let error = of_json(json).check_against(&own(), path).unwrap_err();
+        assert!(error.hint().unwrap().starts_with("remove `tokenizer`"));
+        error.to_string()
+    };
+    // Two texts have each other's ids.
+    let mut swapped = json.clone();
+    let vocabulary = swapped["model"]["vocab"].as_object_mut().unwrap();
+    let [a, b] = [vocabulary["a"].clone(), vocabulary["b"].clone()];
+    vocabulary["a"] = b.clone();
+    vocabulary["b"] = a.clone();
+    let n = vocabulary.len();
+    let (low, high) = (a.as_u64().unwrap(), b.as_u64().unwrap());
+    assert_eq!(
+        error(&swapped),
+        format!(
+            "the tokenizer `t.json` ({n} ids) is not that of the model file ({n} ids): 2 ids differ; {low} is `b` instead of `a`, {high} is `a` instead of `b`"
+        )
+    );
+    // A control token is an ordinary one.
+    let mut ordinary = json.clone();
+    let token = &mut ordinary["added_tokens"][1];
+    token["special"] = Value::Bool(false);
+    assert_eq!(
+        error(&ordinary),
+        format!(
+            "the tokenizer `t.json` ({n} ids) is not that of the model file ({n} ids): 1 ids differ; 1 is `<s>` instead of the control token `<s>`"
+        )
+    );
+    // An id the model does not have.
+    let mut longer = json.clone();
+    longer["model"]["vocab"]["zzz"] = n.into();
+    assert_eq!(
+        error(&longer),
+        format!(
+            "the tokenizer `t.json` ({} ids) is not that of the model file ({n} ids): 1 ids differ; {n} is `zzz` instead of nothing",
+            n + 1
+        )
+    );
+    let e = error(&serde_json::from_slice(&golden("gpt2.json")).unwrap());
+    assert!(
+        e.contains(" ids differ; 0 is ") && e.ends_with(", ..."),
+        "{e}"
+    );
+}
+
+#[test]
+fn files_and_folders_of_every_family_agree() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/families");
+    let mut compared = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let (json, gguf) = (path.join("tokenizer.json"), path.join("model-f32.gguf"));
+        if !(json.is_file() && gguf.is_file()) {
+            continue;
+        }
+        let external = of_json(&serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap());
+        let own = of_gguf(&std::fs::read(&gguf).unwrap());
+        external.check_against(&own, &json).unwrap();
+        compared += 1;
+    }
+    assert!(compared >= 10, "{compared}");
+}
