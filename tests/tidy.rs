@@ -325,3 +325,20 @@ fn documents_link_to_files_that_exist() {
     }
     assert_none("dead links", &found);
 }
+
+/// The tokenizers crate can use Oniguruma, a C library that backtracks; the pure Rust engine is chosen instead, and no other crate may bring it back.
+#[test]
+fn oniguruma_is_not_a_dependency() {
+    let lock =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).unwrap();
+    let names = || lock.lines().filter_map(|l| l.strip_prefix("name = \""));
+    assert!(
+        names().any(|n| n == "tokenizers\""),
+        "Cargo.lock is not read"
+    );
+    let found: Vec<_> = names().filter(|n| n.starts_with("onig")).collect();
+    assert!(
+        found.is_empty(),
+        "Cargo.lock has {found:?}; find out why with `cargo tree -i onig`"
+    );
+}

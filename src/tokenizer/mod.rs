@@ -38,7 +38,7 @@ pub use error::TokenizerError;
 pub use file::TokenizerFile;
 pub use from_files::TokenizerFiles;
 pub use model::ModelTokenizer;
-pub use template::{ChatTemplate, Variables};
+pub use template::{ChatTemplate, Conversation, Variables};
 
 use crate::record::{Digest, Message, TokenTable};
 use std::sync::Arc;

@@ -200,3 +200,29 @@ fn of_the_places_for_templates_the_first_wins_whole() {
     files.tokenizer_config = None;
     assert!(found(&files).is_empty());
 }
+
+/// Which template transformers takes from a folder for a conversation without tools.
+#[test]
+fn the_template_of_a_folder_is_the_one_transformers_takes() {
+    let golden = include_str!("../../tests/golden/templates/named.json");
+    let golden: Value = serde_json::from_str(golden).unwrap();
+    let folders = golden["folders"].as_object().unwrap();
+    assert!(folders.len() >= 8);
+    for (name, folder) in folders {
+        let config = match &folder["config"] {
+            Value::Null => serde_json::json!({}),
+            template => serde_json::json!({ "chat_template": template }),
+        };
+        let files = TokenizerFiles {
+            tokenizer_config: Some(config.to_string().into_bytes()),
+            chat_template: folder["files"]["chat_template.jinja"]
+                .as_str()
+                .map(str::to_owned),
+            ..TokenizerFiles::default()
+        };
+        let templates = Settings::read(&files).unwrap().templates;
+        let default = templates.iter().find(|t| t.name == "default");
+        let found = default.map(|t| t.source.as_str());
+        assert_eq!(found, folder["chosen"]["without_tools"].as_str(), "{name}");
+    }
+}

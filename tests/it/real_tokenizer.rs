@@ -8,7 +8,7 @@ use crate::real_models::{MODELS, model_file, reference};
 use evalh::clock::Timestamp;
 use evalh::modelfile::WeightsFile;
 use evalh::record::{Message, Role};
-use evalh::tokenizer::{Codec, ModelTokenizer};
+use evalh::tokenizer::{ChatTemplate, Codec, Conversation, ModelTokenizer, Variables};
 use serde_json::Value;
 
 fn load(name: &str) -> Option<ModelTokenizer> {
@@ -81,6 +81,54 @@ fn the_chat_template_of_smollm2_renders_as_jinja2() {
     assert_eq!(prompt.ids.iter().filter(|&&id| id == 2).count(), 2);
     assert_eq!(tokenizer.eos_ids(), [0, 2]);
     assert!(!tokenizer.adds_bos());
+}
+
+#[test]
+fn the_template_inside_smollm2_renders_as_transformers_renders_it() {
+    let Some(path) = model_file(MODELS[0]) else {
+        return;
+    };
+    let golden = |name: &str| -> Value {
+        let folder =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/templates");
+        serde_json::from_slice(&std::fs::read(folder.join(name)).unwrap()).unwrap()
+    };
+    let (expected, cases) = (golden("model_files.json"), golden("expected.json"));
+    let results = &expected["files"][format!("{}.gguf", MODELS[0])]["results"];
+    let text = |key: &str| expected["tokens"][key].as_str().map(str::to_owned);
+    let variables = Variables {
+        bos_token: text("bos_token"),
+        eos_token: text("eos_token"),
+        ..Variables::default()
+    };
+    let file = WeightsFile::open(&path).unwrap();
+    let source = file
+        .header()
+        .string("tokenizer.chat_template")
+        .unwrap()
+        .unwrap();
+    let now = Timestamp::from_second(expected["now"].as_i64().unwrap()).unwrap();
+    let template = ChatTemplate::new(source, variables, now).unwrap();
+    let results = results.as_object().unwrap();
+    assert!(results.len() >= 26);
+    for (name, expected) in results {
+        let case = &cases["cases"][name];
+        let given = |key: &str| case.get(key).cloned().filter(|v| !v.is_null());
+        let conversation = Conversation {
+            messages: case["messages"].as_array().unwrap().clone(),
+            tools: given("tools"),
+            documents: given("documents"),
+            variables: given("variables")
+                .and_then(|v| v.as_object().cloned())
+                .unwrap_or_default(),
+            add_generation_prompt: case["add_generation_prompt"] != false,
+            continue_final_message: case["continue_final_message"] == true,
+        };
+        match template.render_conversation(&conversation) {
+            Ok(text) => assert_eq!(expected["text"], text.as_str(), "{name}"),
+            Err(error) => assert!(expected.get("text").is_none(), "{name}: {error}"),
+        }
+    }
 }
 
 #[test]

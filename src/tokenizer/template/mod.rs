@@ -13,8 +13,13 @@
 //! Sources: `chat_template_utils.py` of transformers for the environment; expectations in the tests are rendered by Jinja2 itself
 //! (`tests/golden/templates.py`).
 
+mod conversation;
+mod jinja;
 mod json;
 mod python;
+mod rewrite;
+
+pub use conversation::Conversation;
 
 use super::TokenizerError;
 use crate::clock::Timestamp;
@@ -79,7 +84,7 @@ impl ChatTemplate {
                 limit: MAX_SOURCE_BYTES,
             });
         }
-        let rewritten = python::rewrite(source);
+        let rewritten = rewrite::rewrite(source);
         let environment = apart(|| {
             let mut environment = environment(now);
             match environment.add_template_owned(NAME, rewritten) {
@@ -113,11 +118,36 @@ impl ChatTemplate {
     /// # Errors
     /// [`TokenizerError::TemplateRefused`] when the template raises an exception, other variants when it fails or exceeds a limit.
     pub fn render(&self, messages: &[Message]) -> Result<String, TokenizerError> {
+        self.render_with(|| Ok(self.context(messages)))
+    }
+
+    /// The prompt of a conversation with tools, documents or variables of its own.
+    ///
+    /// # Errors
+    /// As [`ChatTemplate::render`], and when the last message is to be continued but has no text or the template leaves it out.
+    pub fn render_conversation(
+        &self,
+        conversation: &Conversation,
+    ) -> Result<String, TokenizerError> {
+        let (seen, continued) = conversation.seen()?;
+        let tokens = self.tokens().map(|(name, text)| (name.to_owned(), text));
+        let context = Value::from_pairs(tokens.chain(seen));
+        let rendered = self.render_with(|| Ok(context))?;
+        match continued {
+            Some(text) => conversation::cut(&rendered, &text),
+            None => Ok(rendered),
+        }
+    }
+
+    fn render_with(
+        &self,
+        context: impl FnOnce() -> Result<Value, TokenizerError> + Send,
+    ) -> Result<String, TokenizerError> {
         apart(|| {
             let mut output = Bounded(Vec::new());
+            let context = context()?;
             let template = self.environment.get_template(NAME);
-            let rendered =
-                template.and_then(|t| t.render_captured_to(self.context(messages), &mut output));
+            let rendered = template.and_then(|t| t.render_captured_to(context, &mut output));
             match rendered {
                 Ok(_) => Ok(String::from_utf8_lossy(&output.0).into_owned()),
                 Err(error) => Err(failure(&error)),
@@ -135,6 +165,17 @@ impl ChatTemplate {
                 ])
             })
             .collect();
+        let fixed = [
+            ("messages", Value::from(messages)),
+            ("tools", Value::from(())),
+            ("documents", Value::from(())),
+            ("add_generation_prompt", Value::from(true)),
+        ];
+        Value::from_pairs(fixed.into_iter().chain(self.tokens()))
+    }
+
+    /// Texts of tokens by name.
+    fn tokens(&self) -> impl Iterator<Item = (&'static str, Value)> {
         let names = [
             ("bos_token", &self.variables.bos_token),
             ("eos_token", &self.variables.eos_token),
@@ -142,16 +183,9 @@ impl ChatTemplate {
             ("pad_token", &self.variables.pad_token),
         ];
         // A token the model does not have is undefined, not none.
-        let tokens = names
+        names
             .into_iter()
-            .filter_map(|(name, text)| Some((name, Value::from(text.as_deref()?))));
-        let fixed = [
-            ("messages", Value::from(messages)),
-            ("tools", Value::from(())),
-            ("documents", Value::from(())),
-            ("add_generation_prompt", Value::from(true)),
-        ];
-        Value::from_pairs(fixed.into_iter().chain(tokens))
+            .filter_map(|(name, text)| Some((name, Value::from(text.as_deref()?))))
     }
 }
 
@@ -187,6 +221,7 @@ fn environment(now: Timestamp) -> Environment<'static> {
     environment.set_fuel(Some(MAX_STEPS));
     environment.set_unknown_method_callback(python::method);
     environment.set_formatter(|out, _, value| Ok(out.write_str(&python::text(value)?)?));
+    jinja::add(&mut environment);
     environment.add_filter("tojson", json::tojson);
     environment.add_filter("string", |value: &Value| {
         python::text(value).map(Value::from)

@@ -1,26 +1,11 @@
-//! What templates expect of Python: how values print, methods of strings, and constructs minijinja reads differently.
+//! What templates expect of Python: how values print, and methods of strings.
 
 use minijinja::value::{Kwargs, Tuple, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
-use regex::{Captures, Regex};
 use std::fmt::Write as _;
 
 /// Python's own recursion limit is 1,000.
 const MAX_DEPTH: usize = 900;
-
-/// Replaces what minijinja cannot read by what means the same: the tags `generation` and `endgeneration`, which mark the answers for training.
-pub(super) fn rewrite(source: &str) -> String {
-    let tag = Regex::new(r"\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}").expect("a constant");
-    let replace = |found: &Captures<'_>| {
-        let word = if found.get(2).is_some() {
-            "endif"
-        } else {
-            "if true"
-        };
-        format!("{{%{} {word} {}%}}", &found[1], &found[3])
-    };
-    tag.replace_all(source, replace).into_owned()
-}
 
 /// `str(value)`; nothing for an undefined value.
 pub(super) fn text(value: &Value) -> Result<String, Error> {
@@ -177,6 +162,33 @@ pub(super) fn method(
             };
             Ok(Value::from(rest.unwrap_or(text)))
         }
+        (Some(text), "zfill", [width]) => Ok(Value::from(zfill(text, width_of(width)?))),
+        (Some(text), "ljust" | "rjust" | "center", [width, fill @ ..]) => {
+            let fill = fill.first().and_then(Value::as_str);
+            let fill = fill.and_then(|f| f.chars().next()).unwrap_or(' ');
+            Ok(Value::from(justified(text, width_of(width)?, fill, name)))
+        }
+        (Some(text), "splitlines", []) => Ok(Value::from_iter(lines(text))),
+        (Some(text), "title", []) => Ok(Value::from(titled(text))),
+        (Some(text), "swapcase", []) => Ok(Value::from(swapped(text))),
+        (Some(text), "isidentifier", []) => {
+            let mut chars = text.chars();
+            let first = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_');
+            Ok(Value::from(
+                first && chars.all(|c| c.is_alphanumeric() || c == '_'),
+            ))
+        }
+        (Some(text), "index" | "rindex", [part]) => {
+            let part = part.as_str().unwrap_or_default();
+            let found = if name == "index" {
+                text.find(part)
+            } else {
+                text.rfind(part)
+            };
+            let found = found
+                .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "substring not found"))?;
+            Ok(Value::from(text[..found].chars().count()))
+        }
         (Some(text), "rsplit", [separator, limit]) => {
             let separator = separator.as_str().unwrap_or_default();
             rsplit(text, separator, i64::try_from(limit.clone())?)
@@ -211,4 +223,84 @@ fn partition(text: &str, separator: &str, last: bool) -> Value {
         None => [text, "", ""],
     };
     Value::from(Tuple::from(parts.map(Value::from)))
+}
+
+/// A width that a template asks for, bounded by what a prompt can hold.
+pub(super) fn width_of(width: &Value) -> Result<usize, Error> {
+    let width = i64::try_from(width.clone())?.max(0) as usize;
+    if width > super::MAX_OUTPUT_BYTES {
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "the width is larger than any prompt",
+        ));
+    }
+    Ok(width)
+}
+
+fn zfill(text: &str, width: usize) -> String {
+    let (sign, digits) = match text.strip_prefix(['+', '-']) {
+        Some(digits) => text.split_at(text.len() - digits.len()),
+        None => ("", text),
+    };
+    let missing = width.saturating_sub(text.chars().count());
+    format!("{sign}{}{digits}", "0".repeat(missing))
+}
+
+fn justified(text: &str, width: usize, fill: char, method: &str) -> String {
+    let length = text.chars().count();
+    let missing = width.saturating_sub(length);
+    let left = match method {
+        "ljust" => 0,
+        "rjust" => missing,
+        // Python puts the odd one left of a text only where the width is odd too.
+        _ => missing / 2 + (missing & width & 1),
+    };
+    let fill = |count| std::iter::repeat_n(fill, count);
+    fill(left)
+        .chain(text.chars())
+        .chain(fill(missing - left))
+        .collect()
+}
+
+/// `str.title()`: a letter that follows none is upper case, the others lower case.
+fn titled(text: &str) -> String {
+    let mut inside = false;
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if inside {
+            out.extend(c.to_lowercase());
+        } else {
+            out.extend(c.to_uppercase());
+        }
+        inside = c.is_lowercase() || c.is_uppercase();
+    }
+    out
+}
+
+fn swapped(text: &str) -> String {
+    let swap = |c: char| {
+        if c.is_uppercase() {
+            c.to_lowercase().collect()
+        } else {
+            c.to_uppercase().collect::<String>()
+        }
+    };
+    text.chars().map(swap).collect()
+}
+
+/// `str.splitlines()`.
+pub(super) fn lines(text: &str) -> Vec<&str> {
+    const BREAKS: [char; 10] = [
+        '\n', '\r', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e', '\u{85}', '\u{2028}', '\u{2029}',
+    ];
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while let Some(end) = rest.find(BREAKS) {
+        lines.push(&rest[..end]);
+        let behind = &rest[end..];
+        let one = behind.chars().next().map_or(1, char::len_utf8);
+        rest = behind.strip_prefix("\r\n").unwrap_or(&behind[one..]);
+    }
+    lines.extend(Some(rest).filter(|rest| !rest.is_empty()));
+    lines
 }

@@ -86,7 +86,9 @@ fn time_is_injected() {
 
 #[test]
 fn string_formatting_by_percent_fails_loudly() {
-    let e = render("\n{{ '%s' % 'x' }}", &hello())
+    assert_eq!(render("{{ '%s=%d' % ('x', 3) }}", &hello()).unwrap(), "x=3");
+    // Where the format is no literal, minijinja's own operator is met.
+    let e = render("{% set f = '%s' %}\n{{ f % 'x' }}", &hello())
         .unwrap_err()
         .to_string();
     assert!(
@@ -164,5 +166,73 @@ fn a_panic_of_the_engine_is_an_error() {
     assert_eq!(
         e,
         "the chat template failed at line 0: the template engine panicked"
+    );
+}
+
+fn conversation(case: &Json) -> Conversation {
+    let given = |key: &str| case.get(key).cloned().filter(|v| !v.is_null());
+    Conversation {
+        messages: case["messages"].as_array().unwrap().clone(),
+        tools: given("tools"),
+        documents: given("documents"),
+        variables: given("variables")
+            .and_then(|v| v.as_object().cloned())
+            .unwrap_or_default(),
+        add_generation_prompt: case["add_generation_prompt"] != false,
+        continue_final_message: case["continue_final_message"] == true,
+    }
+}
+
+/// One line for a case that differs from what transformers made of it.
+fn difference(expected: &Json, found: &Result<String, TokenizerError>) -> Option<String> {
+    let same = match found {
+        Ok(text) => expected["text"] == text.as_str(),
+        Err(TokenizerError::TemplateRefused { message }) => expected["refused"] == message.as_str(),
+        Err(TokenizerError::TemplateFailed { .. } | TokenizerError::TemplateSyntax { .. }) => {
+            expected.get("failed").is_some()
+        }
+        Err(_) => false,
+    };
+    (!same).then(|| format!("  expected {expected}\n  found    {found:?}"))
+}
+
+fn golden(name: &str) -> String {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/templates");
+    std::fs::read_to_string(folder.join(name)).unwrap()
+}
+
+#[test]
+fn every_construct_renders_as_transformers_renders_it() {
+    let golden_file: Json = serde_json::from_str(&golden("expected.json")).unwrap();
+    let tokens = &golden_file["tokens"];
+    let variables = Variables {
+        bos_token: tokens["bos_token"].as_str().map(str::to_owned),
+        eos_token: tokens["eos_token"].as_str().map(str::to_owned),
+        ..Variables::default()
+    };
+    let mut wrong = Vec::new();
+    let mut cases = 0;
+    for (name, results) in golden_file["results"].as_object().unwrap() {
+        let template =
+            ChatTemplate::new(&golden(&format!("{name}.jinja")), variables.clone(), now());
+        for (case, expected) in results.as_object().unwrap() {
+            let conversation = conversation(&golden_file["cases"][case]);
+            let found = match &template {
+                Ok(template) => template.render_conversation(&conversation),
+                Err(error) => Err(TokenizerError::TemplateSyntax {
+                    line: 0,
+                    message: error.to_string(),
+                }),
+            };
+            cases += 1;
+            wrong.extend(difference(expected, &found).map(|d| format!("{name} {case}:\n{d}")));
+        }
+    }
+    assert!(cases >= 700, "{cases}");
+    assert!(
+        wrong.is_empty(),
+        "{} of {cases}\n{}",
+        wrong.len(),
+        wrong.join("\n")
     );
 }
