@@ -11,6 +11,7 @@ use std::collections::HashMap;
 
 /// One added token.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "the file has these flags")]
 pub(super) struct AddedToken {
     pub(super) id: u32,
     /// Its text as the file writes it.

@@ -27,7 +27,7 @@ impl Charsmap {
             .split_first_chunk::<4>()
             .ok_or_else(|| broken("it is shorter than 4 bytes"))?;
         let length = u32::from_le_bytes(*length) as usize;
-        if length % 4 != 0 || length == 0 || length >= rest.len() {
+        if !length.is_multiple_of(4) || length == 0 || length >= rest.len() {
             let have = rest.len();
             return Err(broken(&format!(
                 "its array has {length} bytes and {have} bytes are there"
@@ -135,7 +135,7 @@ mod tests {
                 .replacement("a")
                 .unwrap_err()
                 .to_string(),
-            format!("{begin}it leads to word {} of 1024", 4096 ^ 97)
+            format!("{begin}it leads to word {} of 1024", 0x1000 ^ 0x61)
         );
     }
 }

@@ -201,7 +201,7 @@ impl Vocabulary {
 
 fn checked(declared: &DeclaredId, rows: u32) -> Result<u32, TokenizerError> {
     let id = u32::try_from(declared.id).ok().filter(|&id| id < rows);
-    id.ok_or_else(|| TokenizerError::SettingId {
+    id.ok_or(TokenizerError::SettingId {
         file: declared.file,
         key: declared.key,
         id: declared.id,

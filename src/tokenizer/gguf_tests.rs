@@ -514,3 +514,53 @@ fn an_ending_of_the_wrong_type_is_control() {
     assert_eq!(t.encode("a<|im_end|>", true).unwrap(), [1, 2]);
     assert_eq!(t.decode(&[1, 2]), "a");
 }
+
+fn unigram(pieces: &[&str], kinds: &[i32]) -> Writer {
+    let scores: Vec<f32> = (0..pieces.len()).map(|i| -(i as f32)).collect();
+    Writer::default()
+        .string("tokenizer.ggml.model", "t5")
+        .strings("tokenizer.ggml.tokens", pieces)
+        .f32s("tokenizer.ggml.scores", &scores)
+        .i32s("tokenizer.ggml.token_type", kinds)
+}
+
+#[test]
+fn a_unigram_vocabulary_gives_the_best_sum_and_merges_what_it_does_not_know() {
+    let t = unigram(
+        &["<pad>", "</s>", "<unk>", "a", "b", "ab", "▁"],
+        &[3, 3, 2, 1, 1, 1, 1],
+    );
+    let t = t.build().unwrap();
+    // `ab` costs 5, `a` and `b` together 7.
+    assert_eq!(t.encode("ab a", false).unwrap(), [5, 6, 3]);
+    assert_eq!(t.encode("axyb", false).unwrap(), [3, 2, 4]);
+    assert_eq!(t.encode("</s>", true).unwrap(), [1]);
+    assert_eq!(t.encode("</s>", false).unwrap(), [2]);
+    assert!(t.encode("", true).unwrap().is_empty());
+    assert_eq!(t.decode(&[5, 6, 3, 1]), "ab a");
+    assert_eq!(t.eos_ids(), [1]);
+}
+
+#[test]
+fn hostile_unigram_vocabularies_are_errors() {
+    let e = unigram(&["<pad>", "a"], &[3, 1]).error();
+    assert_eq!(
+        e,
+        "the vocabulary has no unknown token, so not every text can be encoded"
+    );
+    let whole = || unigram(&["<pad>", "</s>", "<unk>"], &[3, 3, 2]);
+    let key = "tokenizer.ggml.precompiled_charsmap";
+    assert_eq!(
+        whole().i32s(key, &[1, 300]).error(),
+        "`tokenizer.ggml.precompiled_charsmap` cannot be used: it holds numbers that are no bytes"
+    );
+    assert_eq!(
+        whole().i32s(key, &[1, -1]).error(),
+        "`tokenizer.ggml.precompiled_charsmap` cannot be used: it is shorter than 4 bytes"
+    );
+    let long = vec![0; (1 << 23) + 1];
+    assert_eq!(
+        whole().i32s(key, &long).error(),
+        "`tokenizer.ggml.precompiled_charsmap` has 8388609 entries, above the limit of 8388608"
+    );
+}

@@ -141,9 +141,7 @@ impl Pieces {
                     }
                 }
                 Step::Suffix(suffix) => text = text.replace(suffix.as_str(), " "),
-                Step::Strip { c, start, end } => {
-                    text = stripped(&text, *c, *start, *end).to_owned()
-                }
+                Step::Strip { c, start, end } => text = stripped(text, *c, *start, *end),
                 Step::Joined => text.insert(0, ' '),
             }
         }
@@ -152,15 +150,15 @@ impl Pieces {
 }
 
 /// `text` without up to so many `c` at its ends.
-fn stripped(text: &str, c: char, start: usize, end: usize) -> &str {
-    let mut text = text;
+fn stripped(text: String, c: char, start: usize, end: usize) -> String {
+    let mut rest = text.as_str();
     for _ in 0..start.min(text.len()) {
-        text = text.strip_prefix(c).unwrap_or(text);
+        rest = rest.strip_prefix(c).unwrap_or(rest);
     }
     for _ in 0..end.min(text.len()) {
-        text = text.strip_suffix(c).unwrap_or(text);
+        rest = rest.strip_suffix(c).unwrap_or(rest);
     }
-    text
+    rest.to_owned()
 }
 
 #[cfg(test)]

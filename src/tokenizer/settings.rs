@@ -101,7 +101,7 @@ impl Settings {
         self.names_tokens = true;
         for key in NAMED {
             let text = token_text(file, key, &value[key])?;
-            // A key that the first file has, though with null, is not looked for in the second.
+            // What the first file leaves open or calls null the second may name.
             if let Some(text) = text.filter(|_| self.token(key).is_none()) {
                 self.named.push((key, text));
             }
@@ -282,13 +282,12 @@ fn templates(
 
 fn named_template(file: &'static str, item: &Value) -> Result<NamedTemplate, TokenizerError> {
     let text = |key: &str| item.get(key).and_then(Value::as_str).map(str::to_owned);
-    match (text("name"), text("template")) {
-        (Some(name), Some(source)) => Ok(NamedTemplate { name, source }),
-        _ => {
-            let expected = "a list of objects with `name` and `template`";
-            Err(wrong(file, "chat_template", expected, item))
-        }
-    }
+    let parts = text("name").zip(text("template"));
+    let named = parts.map(|(name, source)| NamedTemplate { name, source });
+    named.ok_or_else(|| {
+        let expected = "a list of objects with `name` and `template`";
+        wrong(file, "chat_template", expected, item)
+    })
 }
 
 #[cfg(test)]

@@ -38,14 +38,17 @@ fn failed(message: &str) -> TokenizerError {
     }
 }
 
+/// What the template sees by name, and the text of the last message where it is to be continued.
+type Seen = (Vec<(String, Value)>, Option<String>);
+
 impl Conversation {
-    /// What the template sees of it, and the text of the last message where it is to be continued.
-    pub(super) fn seen(&self) -> Result<(Vec<(String, Value)>, Option<String>), TokenizerError> {
+    /// What the template sees of it.
+    pub(super) fn seen(&self) -> Result<Seen, TokenizerError> {
         let mut messages: Vec<Json> = self.messages.iter().map(with_reasoning).collect();
         let last = messages.last_mut().filter(|_| self.continue_final_message);
         let continued = last.map(mark).transpose()?;
         let seen = [
-            ("messages", Value::from_iter(messages.iter().map(seen_as))),
+            ("messages", messages.iter().map(seen_as).collect::<Value>()),
             (
                 "tools",
                 self.tools.as_ref().map_or(Value::from(()), seen_as),
@@ -77,7 +80,7 @@ fn seen_as(json: &Json) -> Value {
             (None, None) => Value::from(number.as_f64().unwrap_or(f64::NAN)),
         },
         Json::String(text) => Value::from(text.as_str()),
-        Json::Array(items) => Value::from_iter(items.iter().map(seen_as)),
+        Json::Array(items) => items.iter().map(seen_as).collect(),
         Json::Object(fields) => Value::from_pairs(
             fields
                 .iter()

@@ -66,7 +66,7 @@ fn dictsort(
     let pairs = pairs
         .into_iter()
         .map(|(_, key, item)| Value::from(Tuple::from([key, item])));
-    Ok(Value::from_iter(pairs))
+    Ok(pairs.collect())
 }
 
 /// Gives its items in turn, again and again: `next()`, `current`, `reset()`.
