@@ -163,14 +163,3 @@ fn texts_come_back() {
         }
     }
 }
-
-#[test]
-fn large_vocabularies_load_quickly() {
-    if model_file(MODELS[1]).is_none() {
-        return;
-    }
-    let start = evalh::clock::now();
-    load(MODELS[1]).unwrap();
-    let seconds = start.elapsed().as_secs_f64();
-    assert!(seconds < 2.0, "262,144 pieces took {seconds:.2} s");
-}
