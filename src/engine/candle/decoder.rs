@@ -141,7 +141,12 @@ impl Decoder {
             pooled(|| {
                 let hidden = self.hidden(chunk, first + done, long)?;
                 let from = wanted.saturating_sub(done).min(chunk.len());
-                self.logits(&hidden, from, &mut |row, logits| each(done + row, logits))
+                self.logits(&hidden, from, &mut |row, logits| each(done + row, logits))?;
+                // Logits wait for the device when they are read. Without any, work and buffers of chunk after chunk would pile up there.
+                if from == chunk.len() {
+                    hidden.device().synchronize()?;
+                }
+                Ok(())
             })
             .map_err(backend("forward pass"))?;
             done += chunk.len();
@@ -261,9 +266,9 @@ fn normed(norm: Option<&RmsNorm>, x: &Tensor) -> Result<Tensor> {
     norm.map_or_else(|| Ok(x.clone()), |n| n.forward(x))
 }
 
-/// Runs one pass inside an autorelease pool where there is such a thing: without it the Metal backend's temporary objects stay alive
+/// Runs one pass, or a load, inside an autorelease pool where there is such a thing: without it the Metal backend's temporary objects stay alive
 /// until the thread ends (candle issue 2271).
-fn pooled<T>(pass: impl FnOnce() -> T) -> T {
+pub(super) fn pooled<T>(pass: impl FnOnce() -> T) -> T {
     #[cfg(target_os = "macos")]
     return objc2::rc::autoreleasepool(|_| pass());
     #[cfg(not(target_os = "macos"))]
@@ -368,13 +373,15 @@ impl Builder<'_> {
     }
 
     fn cache(&self, width: usize) -> std::result::Result<Tensor, EngineError> {
-        let dtype = if self.device.is_cpu() {
-            DType::F32
+        let shape = (self.capacity, width);
+        let cache = if self.device.is_cpu() {
+            Tensor::zeros(shape, DType::F32, self.device)
         } else {
-            DType::F16
+            // From values and not from candle's pool, whose buffers are rounded up to a power of two and could be larger still.
+            let zeros = vec![half::f16::ZERO; self.capacity * width];
+            Tensor::from_vec(zeros, shape, self.device)
         };
-        Tensor::zeros((self.capacity, width), dtype, self.device)
-            .map_err(backend("allocation of the cache"))
+        cache.map_err(backend("allocation of the cache"))
     }
 
     /// Queries, keys and values side by side, from three matrices or from one.

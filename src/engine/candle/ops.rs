@@ -450,24 +450,26 @@ impl Attention {
                 .contiguous()
         };
         let (k, v) = (cached(k)?, cached(v)?);
-        // (L, K * G * D) -> (K, G * L, D)
-        let q = q
+        // (L, K * G * D) -> (K, G * L, D). Scaled before it is cast: the scores of some models do not fit 16 bits before.
+        let q = (q * f64::from(scale))?
             .reshape((rows, kv_heads, group, head_dim))?
             .permute((1, 2, 0, 3))?;
         let q = q
             .reshape((kv_heads, group * rows, head_dim))?
             .to_dtype(k.dtype())?;
-        let mut scores = (q
+        let mut scores = q
             .matmul(&k.transpose(1, 2)?.contiguous()?)?
-            .to_dtype(DType::F32)?
-            * f64::from(scale))?;
+            .to_dtype(DType::F32)?;
         if let Some(cap) = softcap {
             scores = ((scores / f64::from(cap))?.tanh()? * f64::from(cap))?;
         }
-        let mask = self.mask(rows, from, seen, q.device())?;
-        let scores = scores
-            .reshape((kv_heads, group, rows, seen))?
-            .broadcast_add(&mask)?;
+        if rows > 1 {
+            // A single row sees all of what is left in its window.
+            let mask = self.mask(rows, from, seen, q.device())?;
+            scores = scores
+                .reshape((kv_heads, group, rows, seen))?
+                .broadcast_add(&mask)?;
+        }
         let weights =
             candle_nn::ops::softmax_last_dim(&scores.reshape((kv_heads, group * rows, seen))?)?;
         let out = weights

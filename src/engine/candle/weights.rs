@@ -207,7 +207,10 @@ impl Weights {
         let info = &rows.tensor.info;
         let shape = (rows.count, info.columns());
         let bytes = rows.bytes(&self.map);
-        if let Some(ty) = candle_type(info.ty) {
+        // Metal's kernels for one row write four rows of a K-quant at a time, whether there are four left or not.
+        let whole = rows.count.is_multiple_of(4) || info.ty.block_len() < 256;
+        let ragged = self.device.is_metal() && !whole;
+        if let Some(ty) = candle_type(info.ty).filter(|_| !ragged) {
             let bytes = Cow::Borrowed(bytes);
             let storage = QStorage::from_data(bytes, &self.device, ty)?;
             return QMatMul::from_qtensor(QTensor::new(storage, shape)?);
