@@ -74,6 +74,7 @@ fn generation(model: u32, sample: u32) -> Generation {
             token_at,
         },
         logprobs: None,
+        reasoning: None,
     }
 }
 

@@ -170,7 +170,7 @@ fn decision(
 ) -> Result<(), AnalysisError> {
     let score = &sample.score;
     // An empty answer passes nothing, not even a sample without required checks.
-    let completion = sample.generation.as_ref().map(|g| g.completion.trim());
+    let completion = sample.generation.as_ref().map(|g| g.answer().trim());
     let blank = completion.is_some_and(str::is_empty);
     let required = || score.checks.iter().filter(|c| c.required);
     let wrong = required().any(|c| c.value == ScoreValue::Incorrect);

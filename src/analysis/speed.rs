@@ -39,7 +39,47 @@ pub(super) fn values(
         tokens(|g| f64::from(g.completion_tokens())),
     ));
     out.push(("completion_words_mean", tokens(|g| metric::words(g) as f64)));
+    out.extend(reasoning(data, level));
     out
+}
+
+/// Whether any generation has thoughts.
+fn reasons(data: &ModelData<'_>) -> bool {
+    data.generations()
+        .any(|g| g.reasoning.is_some_and(|r| r.tokens > 0))
+}
+
+const NO_THOUGHTS: Absence = Absence::NotMeasured("no generation has thoughts");
+
+/// How much is written before the answer.
+fn reasoning(data: &ModelData<'_>, level: f64) -> [(&'static str, Value); 2] {
+    if !reasons(data) {
+        let why = if data.generations().next().is_none() {
+            Absence::NoGenerations
+        } else {
+            NO_THOUGHTS
+        };
+        return [
+            ("reasoning_tokens_mean", why.clone().into()),
+            ("reasoning_share", why.into()),
+        ];
+    }
+    let before = |g: &Generation| f64::from(g.reasoning.map_or(0, |r| r.tokens));
+    let clusters = data.prompts.clusters(|s| s.generation.as_ref().map(before));
+    let shares = data.prompts.sums(|s| {
+        let g = s.generation.as_ref()?;
+        Some((before(g), f64::from(g.completion_tokens())))
+    });
+    [
+        (
+            "reasoning_tokens_mean",
+            estimate::mean_of_prompts(&clusters, level).clipped(0.0, f64::MAX),
+        ),
+        (
+            "reasoning_share",
+            ratio(&shares, Absence::NoGenerations, level).clipped(0.0, 1.0),
+        ),
+    ]
 }
 
 fn or_absent(
@@ -68,7 +108,11 @@ fn family_values(
     family: LatencyFamily,
     level: f64,
 ) -> impl Iterator<Item = (&'static str, Value)> {
-    let clusters = times(data, family);
+    let clusters = match family {
+        // Without thoughts it would be the time to first token a second time.
+        LatencyFamily::FirstAnswer if !reasons(data) => Vec::new(),
+        _ => times(data, family),
+    };
     let absence = absence(data, family);
     family
         .metrics()
@@ -91,6 +135,10 @@ fn absence(data: &ModelData<'_>, family: LatencyFamily) -> Absence {
     match family {
         LatencyFamily::Prefill => Absence::NotMeasured("the engine does not report prefill time"),
         LatencyFamily::Ttft => Absence::NotMeasured("no generation has a token"),
+        LatencyFamily::FirstAnswer if reasons(data) => {
+            Absence::NotMeasured("no generation with thoughts has an answer")
+        }
+        LatencyFamily::FirstAnswer => NO_THOUGHTS,
         _ => Absence::FewerThanTwoTokens,
     }
 }

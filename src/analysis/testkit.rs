@@ -96,6 +96,7 @@ impl Spec {
                 total,
             },
             logprobs: None,
+            reasoning: None,
         }
     }
 }
@@ -204,6 +205,7 @@ fn model(position: u32, name: &str) -> ModelRecord {
             simd: "metal".to_owned(),
             threads: 8,
             engine: "candle 0.11.1".to_owned(),
+            check: None,
         }),
         peak: Some(gb(27)),
     }

@@ -85,7 +85,29 @@ fn points(model: &ModelReport, samples: &[&SampleRecord]) -> Result<(), Analysis
         mean_of_means(samples, |s| s.generation.as_ref().map(tokens)),
     )?;
     check("decode_tps", decode_speed(samples))?;
+    thoughts(model, samples)?;
     check("ttft_ms_p50", median_first_token(samples))
+}
+
+/// What was written before the answers, of a model that has thoughts at all.
+fn thoughts(model: &ModelReport, samples: &[&SampleRecord]) -> Result<(), AnalysisError> {
+    let before = |g: &Generation| g.reasoning.map_or(0, |r| r.tokens);
+    let generations = || samples.iter().filter_map(|s| s.generation.as_ref());
+    let any = generations().any(|g| before(g) > 0);
+    let mean = mean_of_means(samples, |s| {
+        s.generation.as_ref().map(|g| f64::from(before(g)))
+    });
+    same_point(model, "reasoning_tokens_mean", mean.filter(|_| any))?;
+    let tokens: f64 = generations().map(|g| f64::from(before(g))).sum();
+    let all: f64 = generations().map(|g| g.token_ids.len() as f64).sum();
+    same_point(model, "reasoning_share", any.then(|| tokens / all))?;
+    let begin = |g: &Generation| {
+        let at = g.timing.token_at.get(before(g) as usize)?;
+        let silent = before(g) > 0 && g.reasoning?.answer_at as usize == g.completion.len();
+        (!silent).then_some(at.as_secs_f64() * 1e3)
+    };
+    let times = generations().filter_map(begin).collect();
+    same_point(model, "ttfa_ms_p50", median(times).filter(|_| any))
 }
 
 fn same_point(model: &ModelReport, id: &str, again: Option<f64>) -> Result<(), AnalysisError> {
@@ -148,7 +170,7 @@ fn decode_speed(samples: &[&SampleRecord]) -> Option<f64> {
 }
 
 fn median_first_token(samples: &[&SampleRecord]) -> Option<f64> {
-    let mut times: Vec<f64> = samples
+    let times: Vec<f64> = samples
         .iter()
         .filter_map(|s| {
             Some(
@@ -162,6 +184,10 @@ fn median_first_token(samples: &[&SampleRecord]) -> Option<f64> {
             )
         })
         .collect();
+    median(times)
+}
+
+fn median(mut times: Vec<f64>) -> Option<f64> {
     times.sort_by(f64::total_cmp);
     let middle = times.len() / 2;
     match times.len() {

@@ -118,8 +118,16 @@ fn loading(model: &ModelView) -> String {
 
 fn loaded(model: &ModelView) -> Option<String> {
     let loaded = model.loaded.as_ref()?;
+    let checked = loaded.check.as_ref().map_or_else(String::new, |check| {
+        format!(
+            ", checked in {:.1} s (logits differ by at most {:.1e} of {:.1e} allowed)",
+            check.took.as_secs_f64(),
+            check.logit_diff,
+            check.limit(),
+        )
+    });
     Some(format!(
-        "loaded in {:.1} s on {} ({}, {}, {})",
+        "loaded in {:.1} s on {} ({}, {}, {}){checked}",
         loaded.load.as_secs_f64(),
         loaded.device,
         loaded.simd,

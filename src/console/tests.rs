@@ -283,6 +283,7 @@ fn sample(model: &str, n: u64, score: Option<f64>) -> Box<SampleRecord> {
             ..Timing::default()
         },
         logprobs: None,
+        reasoning: None,
     });
     Box::new(SampleRecord {
         key: key(model, n),
@@ -371,6 +372,7 @@ fn script() -> Vec<RunEvent> {
                     simd: "avx512".to_owned(),
                     threads: 2,
                     engine: "mock 1".to_owned(),
+                    check: None,
                 },
             },
         ),

@@ -5,7 +5,7 @@
 
 use super::decoding::Decoder;
 use super::kernels::elementwise::log_sum_exp;
-use super::stop::StopMatcher;
+use super::stop::StopWatch;
 use super::{
     Engine, EngineError, EngineInfo, GenerateRequest, GenerateSink, RawGeneration, ScoreRequest,
 };
@@ -117,7 +117,7 @@ fn decode(
     raw: &mut RawGeneration,
 ) -> Result<Finish, EngineError> {
     let mut decoder = Decoder::new(&request.decoding);
-    let mut stops = StopMatcher::new(&request.stop);
+    let mut stops = StopWatch::new(request);
     loop {
         let position = request.ids.len() + raw.ids.len();
         let id = decoder
@@ -131,7 +131,7 @@ fn decode(
         if request.eos.contains(&id) {
             return Ok(Finish::Eos(id));
         }
-        if let Some(stop) = stops.push(model.table().piece(id)) {
+        if let Some(stop) = stops.push(id, model.table().piece(id)) {
             return Ok(Finish::Stop(String::from_utf8_lossy(stop).into_owned()));
         }
         if raw.ids.len() >= request.max_tokens as usize {

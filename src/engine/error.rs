@@ -3,7 +3,7 @@
 use super::mock::MockDeath;
 use super::worker::WorkerDeath;
 use crate::modelfile::ModelFileError;
-use crate::record::FailureKind;
+use crate::record::{FailureKind, SelfCheck};
 
 /// A failure of an engine or of one of its requests.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +133,14 @@ pub enum EngineError {
         /// What the backend said.
         why: String,
     },
+    /// The device computes something else than the plain CPU path.
+    #[error("the self-check failed on `{device}`: {}", differs(.check))]
+    SelfCheck {
+        /// Where the model was loaded.
+        device: String,
+        /// What was found.
+        check: Box<SelfCheck>,
+    },
     /// A failure that a mock script asked for, or one reported by a worker.
     #[error("{message}")]
     Reported {
@@ -173,7 +181,10 @@ impl EngineError {
             Self::UnsupportedArchitecture { supported, .. } => {
                 Some(format!("supported are {}", supported.join(", ")))
             }
-            Self::Device { .. } => Some("use `--device cpu`".to_owned()),
+            Self::SelfCheck { device, .. } if device == "cpu" => {
+                Some("use `--device cpu-plain`, and check this machine's memory".to_owned())
+            }
+            Self::SelfCheck { .. } | Self::Device { .. } => Some("use `--device cpu`".to_owned()),
             Self::Dtype { computed, .. } => Some(format!(
                 "write `dtype = \"{computed}\"` in the model's entry of `models.toml`, or leave it out"
             )),
@@ -187,9 +198,46 @@ impl EngineError {
     }
 }
 
+/// What is wrong, with both sides.
+fn differs(check: &SelfCheck) -> String {
+    let (found, what) = if check.logit_diff <= check.limit() {
+        (
+            check.batch_diff,
+            "a log-probability of requests scored together differs from that of each by itself",
+        )
+    } else {
+        (
+            check.logit_diff,
+            "a logit differs from that of the plain CPU path",
+        )
+    };
+    format!(
+        "{what} by {found:.3e} nats where {:.3e} are allowed; the most probable token is the same at {} of {} positions",
+        check.limit(),
+        check.same_top1,
+        check.positions
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn self_check(device: &str, logit_diff: f64, batch_diff: f64) -> EngineError {
+        EngineError::SelfCheck {
+            device: device.to_owned(),
+            check: Box::new(SelfCheck {
+                tokens: 12,
+                positions: 2,
+                same_top1: 1,
+                logit_diff,
+                logit_spread: 20.0,
+                batch_diff,
+                tolerance: 1e-3,
+                took: std::time::Duration::ZERO,
+            }),
+        }
+    }
 
     #[test]
     fn every_error_says_what_and_what_to_do() {
@@ -252,6 +300,9 @@ mod tests {
                 what: "matrix product",
                 why: "out of memory".to_owned(),
             },
+            self_check("metal", 0.5, 0.0),
+            self_check("metal", 0.01, 0.25),
+            self_check("cpu", f64::NAN, 0.0),
             EngineError::Reported {
                 kind: FailureKind::Engine,
                 message: "scripted".to_owned(),
@@ -277,6 +328,9 @@ mod tests {
         device `metal` is not available: this is no Mac / use `--device cpu`
         activations in `bf16` were asked for, but on `cpu` they are computed in `f32` / write `dtype = "f32"` in the model's entry of `models.toml`, or leave it out
         the matrix product failed: out of memory
+        the self-check failed on `metal`: a logit differs from that of the plain CPU path by 5.000e-1 nats where 2.000e-2 are allowed; the most probable token is the same at 1 of 2 positions / use `--device cpu`
+        the self-check failed on `metal`: a log-probability of requests scored together differs from that of each by itself by 2.500e-1 nats where 2.000e-2 are allowed; the most probable token is the same at 1 of 2 positions / use `--device cpu`
+        the self-check failed on `cpu`: a logit differs from that of the plain CPU path by NaN nats where 2.000e-2 are allowed; the most probable token is the same at 1 of 2 positions / use `--device cpu-plain`, and check this machine's memory
         scripted
         the worker closed its pipe
         the worker died, as scripted

@@ -23,7 +23,6 @@ mod kernels;
 pub mod mock;
 #[cfg(feature = "candle")]
 mod open;
-#[cfg(feature = "candle")]
 mod stop;
 pub mod worker;
 
@@ -31,14 +30,14 @@ pub use error::EngineError;
 #[cfg(feature = "candle")]
 pub use open::{adapter_memory, open};
 
-use crate::record::{DeviceChoice, Dtype, Finish, TokenTable};
+use crate::record::{DeviceChoice, Dtype, Finish, SelfCheck, ThoughtMarkers, TokenTable};
 use crate::units::Bytes;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Version of the numerical behaviour of the engines of this crate; part of every model's content id. Raised when tokens could change.
-pub const ENGINE_VERSION: u32 = 1;
+pub const ENGINE_VERSION: u32 = 2;
 
 /// How a model is loaded.
 #[derive(Debug, Clone)]
@@ -51,6 +50,8 @@ pub struct LoadOptions {
     pub context: u32,
     /// The bytes of every token, for stop strings.
     pub table: Arc<TokenTable>,
+    /// The id that begins a text, for the prompt of the self-check; `None` begins it with an ordinary token.
+    pub bos: Option<u32>,
     /// Reads the peak memory of the process.
     pub peak_memory: fn() -> Option<Bytes>,
 }
@@ -96,10 +97,21 @@ pub struct GenerateRequest {
     pub eos: Vec<u32>,
     /// Byte strings that end the generation when they appear in the produced text.
     pub stop: Vec<Vec<u8>>,
+    /// How thoughts are marked, in which stop strings are not obeyed; `None` obeys them everywhere.
+    pub thoughts: Option<Thoughts>,
     /// Whether to report the log-probability of each produced token.
     pub logprobs: bool,
     /// Time limit, checked after each token.
     pub timeout: Option<Duration>,
+}
+
+/// How the thoughts of a generation are marked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Thoughts {
+    /// The vocabulary's markers.
+    pub markers: Arc<ThoughtMarkers>,
+    /// The block that the prompt leaves open, as `ThoughtScan::new` takes it.
+    pub open: Option<u8>,
 }
 
 /// What an engine produced for one prompt.
@@ -140,7 +152,7 @@ pub struct RawScore {
 }
 
 /// What an engine says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EngineInfo {
     /// Name and version.
     pub engine: String,
@@ -156,6 +168,8 @@ pub struct EngineInfo {
     pub context: u32,
     /// Vocabulary size.
     pub vocabulary: u32,
+    /// What the check after loading found; `None` when there is nothing to check.
+    pub check: Option<SelfCheck>,
 }
 
 /// Receives the result of the request with this index; `Break` ends the phase after it.

@@ -78,7 +78,7 @@ static QUALITY: &[Metric] = &[
     row("facts_share", "Component: facts", Quality, Share, Higher, Model, PromptMeans, "Mean over prompts of the facts component; samples without a generation are left out.", "score.components"),
     row("form_share", "Component: form", Quality, Share, Higher, Model, PromptMeans, "Mean over prompts of the form component; samples without a generation are left out.", "score.components"),
     row("score_sd_epochs", "Spread between epochs", Quality, Points, Lower, Model, NONE, "Pooled standard deviation of the score between epochs of one prompt; needs 2 epochs.", "score.score"),
-    row("answer_logprob_mean", "Log-probability of an answer token", Quality, Unit::Nats, Neutral, Model, PromptMeans, "Mean natural log-probability of the generated tokens; comparable only within one tokenizer.", "generation.logprobs"),
+    row("answer_logprob_mean", "Log-probability of an answer token", Quality, Unit::Nats, Neutral, Model, PromptMeans, "Mean natural log-probability of the tokens of the answer, thoughts left out; comparable only within one tokenizer.", "generation.logprobs"),
 ];
 
 #[rustfmt::skip] // a row stays a row
@@ -98,7 +98,9 @@ static SPEED: &[Metric] = &[
     row("sustained_ratio", "Sustained speed", Throughput, Ratio, Higher, Model, NONE, "Median decode speed of the last third of the requests over that of the first third; needs 9 requests.", "timing.token_at, sequence"),
     row("prompt_tokens_mean", "Prompt length", Throughput, Tokens, Neutral, Model, PromptMeans, "Mean over prompts of the prompt's tokens, BOS included.", "prompt_tokens"),
     row("completion_tokens_mean", "Answer length", Throughput, Tokens, Neutral, Slice, PromptMeans, "Mean over prompts of the generated tokens, the ending one included.", "token_ids"),
-    row("completion_words_mean", "Answer length in words", Throughput, Unit::Words, Neutral, Model, PromptMeans, "Mean over prompts of the completion's words.", "completion"),
+    row("completion_words_mean", "Answer length in words", Throughput, Unit::Words, Neutral, Model, PromptMeans, "Mean over prompts of the words of the answer, thoughts in front of it left out.", "completion, reasoning"),
+    row("reasoning_tokens_mean", "Tokens before the answer", Throughput, Tokens, Neutral, Model, PromptMeans, "Mean over prompts of the generated tokens before the first of the answer: thoughts and their markers. Absent where no generation has thoughts.", "reasoning"),
+    row("reasoning_share", "Tokens before the answer, share", Throughput, Share, Neutral, Model, RatioOfSums, "Generated tokens before the first of the answer over generated tokens, summed over requests. Absent where no generation has thoughts.", "reasoning, token_ids"),
 ];
 
 #[rustfmt::skip] // a row stays a row
@@ -116,8 +118,8 @@ static RELIABILITY: &[Metric] = &[
     row("correct_rate", "Correct", Reliability, Share, Higher, Model, Proportion, "Share of samples where all required checks passed.", "score.outcome"),
     row("incorrect_rate", "Incorrect", Reliability, Share, Lower, Model, Proportion, "Share of samples with an answer that failed a required check.", "score.outcome"),
     row("unparsed_rate", "Unparsed", Reliability, Share, Lower, Model, Proportion, "Share of samples without an answer of the form a required check needs.", "score.outcome"),
-    row("empty_rate", "Empty", Reliability, Share, Lower, Model, Proportion, "Share of samples with an empty completion.", "score.outcome"),
-    row("truncated_rate", "Truncated", Reliability, Share, Lower, Model, Proportion, "Share of samples cut off at a limit that failed a required check.", "score.outcome"),
+    row("empty_rate", "Empty", Reliability, Share, Lower, Model, Proportion, "Share of samples with an empty answer that no limit cut off.", "score.outcome"),
+    row("truncated_rate", "Truncated", Reliability, Share, Lower, Model, Proportion, "Share of samples cut off at a limit that failed a required check or have no answer, as when the limit came within thoughts.", "score.outcome"),
     row("refused_rate", "Refused", Reliability, Share, Lower, Model, Proportion, "Share of samples the model declined and that failed a required check.", "score.outcome"),
     row("template_refused_rate", "Refused by the template", Reliability, Share, Lower, Model, Proportion, "Share of samples whose conversation the chat template refused.", "score.outcome"),
     row("timeout_rate", "Timed out", Reliability, Share, Lower, Model, Proportion, "Share of samples that ran out of time.", "score.outcome"),

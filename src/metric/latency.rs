@@ -18,6 +18,8 @@ pub enum Statistic {
 pub enum LatencyFamily {
     /// Time to first token.
     Ttft,
+    /// Time to the first token of the answer.
+    FirstAnswer,
     /// Time per output token.
     Tpot,
     /// Inter-token gaps, pooled over requests.
@@ -36,8 +38,9 @@ pub enum LatencyFamily {
 
 impl LatencyFamily {
     /// Every family, in the order they are printed.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Ttft,
+        Self::FirstAnswer,
         Self::Tpot,
         Self::Itl,
         Self::SecondToken,
@@ -60,6 +63,7 @@ impl LatencyFamily {
     pub fn metrics(self) -> &'static [Metric; 5] {
         match self {
             Self::Ttft => &TTFT,
+            Self::FirstAnswer => &FIRST_ANSWER,
             Self::Tpot => &TPOT,
             Self::Itl => &ITL,
             Self::SecondToken => &SECOND_TOKEN,
@@ -74,6 +78,7 @@ impl LatencyFamily {
     pub fn observe(self, generation: &Generation) -> Vec<f64> {
         match self {
             Self::Ttft => observe::ttft_ms(generation).into_iter().collect(),
+            Self::FirstAnswer => observe::first_answer_ms(generation).into_iter().collect(),
             Self::Tpot => observe::tpot_ms(generation).into_iter().collect(),
             Self::Itl => observe::gaps_ms(generation),
             Self::SecondToken => observe::second_token_ms(generation).into_iter().collect(),
@@ -93,6 +98,7 @@ impl LatencyFamily {
     pub fn name(self) -> &'static str {
         match self {
             Self::Ttft => "ttft",
+            Self::FirstAnswer => "ttfa",
             Self::Tpot => "tpot",
             Self::Itl => "itl",
             Self::SecondToken => "ttst",
@@ -172,6 +178,13 @@ family!(
     "Time to first token",
     "Prompt text submitted until the first token id is readable on the host; includes tokenisation and prefill, excludes load.",
     "timing.token_at[0]"
+);
+family!(
+    FIRST_ANSWER,
+    "ttfa",
+    "Time to first answer token",
+    "Prompt text submitted until the first token of the answer, behind the thoughts in front of it, is readable on the host; undefined without an answer. Absent where no generation has thoughts: it is then the time to first token.",
+    "timing.token_at, reasoning"
 );
 family!(
     TPOT,

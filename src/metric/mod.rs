@@ -22,7 +22,7 @@ pub use error::MetricError;
 pub use latency::{LatencyFamily, Statistic};
 pub use model::{Direction, Group, IntervalKind, Level, Metric, Unit};
 pub use observe::{
-    characters, cut_off, decode_ms, e2e_ms, gaps_ms, has_replacement_character, mean_logprob,
-    prefill_ms, repeats, second_token_ms, tokenize_ms, tpot_ms, ttft_ms, words,
+    characters, cut_off, decode_ms, e2e_ms, first_answer_ms, gaps_ms, has_replacement_character,
+    mean_logprob, prefill_ms, repeats, second_token_ms, tokenize_ms, tpot_ms, ttft_ms, words,
 };
 pub use reference::reference_markdown;

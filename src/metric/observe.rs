@@ -26,6 +26,12 @@ pub fn ttft_ms(generation: &Generation) -> Option<f64> {
     generation.timing.token_at.first().copied().map(ms)
 }
 
+/// Time to the first token of the answer; `None` without an answer.
+pub fn first_answer_ms(generation: &Generation) -> Option<f64> {
+    let first = generation.first_answer_token()?;
+    generation.timing.token_at.get(first).copied().map(ms)
+}
+
 /// Last token minus first token; `None` below 2 tokens.
 pub fn decode_ms(generation: &Generation) -> Option<f64> {
     match generation.timing.token_at.as_slice() {
@@ -79,14 +85,19 @@ pub fn characters(generation: &Generation) -> usize {
     generation.completion.chars().count()
 }
 
-/// Words of the completion: runs of characters between white space.
+/// Words of the answer, thoughts left out: runs of characters between white space.
 pub fn words(generation: &Generation) -> usize {
-    generation.completion.split_whitespace().count()
+    generation.answer().split_whitespace().count()
 }
 
-/// Mean natural log-probability of the generated tokens; `None` when not recorded or not finite.
+/// Mean natural log-probability of the tokens of the answer, of what there is of one that was cut off; thoughts are left out. `None` when not
+/// recorded, not finite, or when there is no answer.
 pub fn mean_logprob(generation: &Generation) -> Option<f64> {
-    let logprobs = generation.logprobs.as_ref().filter(|l| !l.is_empty())?;
+    let first = generation.first_answer_token()?;
+    let logprobs = generation.logprobs.as_ref()?.get(first..)?;
+    if logprobs.is_empty() {
+        return None;
+    }
     let mean = logprobs.iter().map(|&x| f64::from(x)).sum::<f64>() / logprobs.len() as f64;
     mean.is_finite().then_some(mean)
 }
@@ -118,7 +129,7 @@ pub fn repeats(generation: &Generation) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Digest, Timing};
+    use crate::record::{Digest, Reasoning, Timing};
 
     fn generation(token_at_ms: &[u64]) -> Generation {
         Generation {
@@ -137,6 +148,7 @@ mod tests {
                 total: Duration::from_millis(400),
             },
             logprobs: None,
+            reasoning: None,
         }
     }
 
@@ -153,6 +165,30 @@ mod tests {
             (400.0, Some(80.0), 1.5)
         );
         assert_eq!((characters(&g), words(&g), cut_off(&g)), (16, 3, true));
+    }
+
+    #[test]
+    fn thoughts_are_no_part_of_the_answer() {
+        let mut g = generation(&[100, 120, 150, 190]);
+        assert_eq!(first_answer_ms(&g), Some(100.0));
+        g.reasoning = Some(Reasoning {
+            tokens: 2,
+            answer_at: 5,
+        });
+        g.logprobs = Some(vec![-9.0, -9.0, -1.0, -3.0]);
+        assert_eq!((first_answer_ms(&g), words(&g)), (Some(150.0), 2));
+        assert_eq!(mean_logprob(&g), Some(-2.0));
+        g.reasoning = Some(Reasoning {
+            tokens: 4,
+            answer_at: g.completion.len() as u32,
+        });
+        assert_eq!((first_answer_ms(&g), words(&g)), (None, 0));
+        assert_eq!(mean_logprob(&g), None);
+        g.reasoning = Some(Reasoning {
+            tokens: 0,
+            answer_at: 0,
+        });
+        assert_eq!((first_answer_ms(&g), words(&g)), (Some(100.0), 3));
     }
 
     #[test]

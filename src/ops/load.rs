@@ -5,6 +5,7 @@ use super::worker::{self, Hosting};
 use crate::cli::EngineChoice;
 use crate::clock::{self, Timestamp};
 use crate::config::ModelEntry;
+use crate::engine::EngineError;
 use crate::engine::mock::{MockEngine, MockScript};
 use crate::engine::worker::{LoadSpec, WorkerCommand, WorkerLimits};
 use crate::error::EvalhError;
@@ -57,12 +58,12 @@ impl Loader {
         host::release_memory();
         let _ = host::process_peak_reset();
         if self.setup.engine == EngineChoice::Mock {
-            return Ok(mock(&self.setup, &model.record.name));
+            return mock(&self.setup, &model.record.name).map_err(|e| not_loaded(&e));
         }
         let context = model.record.estimate.map_or(0, |e| e.context);
         self.open(model)?
             .and_then(|open| real(&self.setup, &open, context))
-            .map_err(|e| SkipReason::Load(in_full(&e)))
+            .map_err(|e| not_loaded(&e))
     }
 
     fn open(&self, model: &PlannedModel) -> Result<Result<OpenModel, EvalhError>, SkipReason> {
@@ -79,13 +80,13 @@ impl Loader {
         command: &WorkerCommand,
         limits: &WorkerLimits,
     ) -> Result<LoadedHost, SkipReason> {
-        let failed = |e: &dyn std::error::Error| SkipReason::Load(in_full(e));
         if self.setup.engine == EngineChoice::Mock {
             let spec = LoadSpec::Mock {
                 model: model.record.name.clone(),
                 script: self.setup.script.text().to_owned(),
             };
-            let engine = worker::start(command, limits, spec).map_err(|e| failed(&e))?;
+            let engine = worker::start(command, limits, spec);
+            let engine = engine.map_err(|e| not_loaded(&e.into()))?;
             return Ok(LoadedHost {
                 load: Some(engine.load()),
                 engine: Box::new(engine),
@@ -93,11 +94,11 @@ impl Loader {
             });
         }
         if !cfg!(feature = "candle") {
-            return Err(failed(&EvalhError::NoCandle));
+            return Err(not_loaded(&EvalhError::NoCandle));
         }
         // The tokenizer stays here and the weights are read there. Both are needed before the first token, so both count.
         let begun = clock::now();
-        let open = self.open(model)?.map_err(|e| failed(&e))?;
+        let open = self.open(model)?.map_err(|e| not_loaded(&e))?;
         let here = begun.elapsed();
         let spec = LoadSpec::Candle {
             path: open.weights.path().to_owned(),
@@ -105,16 +106,30 @@ impl Loader {
             dtype: open.dtype,
             context: model.record.estimate.map_or(0, |e| e.context),
             table: open.tokenizer.table(),
+            bos: open.tokenizer.bos_id(),
         };
         let codec: Arc<dyn Codec> = open.tokenizer;
         drop(open.weights);
-        let engine = worker::start(command, limits, spec).map_err(|e| failed(&e))?;
+        let engine = worker::start(command, limits, spec);
+        let engine = engine.map_err(|e| not_loaded(&e.into()))?;
         Ok(LoadedHost {
             load: Some(here + engine.load()),
             engine: Box::new(engine),
             codec,
         })
     }
+}
+
+/// Why a model is skipped. A failed self-check says in the same place what can be done: the run ends long after it.
+fn not_loaded(error: &EvalhError) -> SkipReason {
+    let text = in_full(error);
+    SkipReason::Load(match error {
+        EvalhError::Engine(e @ EngineError::SelfCheck { .. }) => match e.hint() {
+            Some(hint) => format!("{text}; {hint}"),
+            None => text,
+        },
+        _ => text,
+    })
 }
 
 /// An error with its causes on one line.
@@ -133,14 +148,14 @@ pub(super) fn in_full(error: &dyn std::error::Error) -> String {
 }
 
 /// The scripted engine under this model's name.
-pub(super) fn mock(setup: &EngineSetup, name: &str) -> LoadedHost {
-    let engine = MockEngine::new(Arc::clone(&setup.script), name);
+pub(super) fn mock(setup: &EngineSetup, name: &str) -> Result<LoadedHost, EvalhError> {
+    let engine = MockEngine::load(Arc::clone(&setup.script), name)?;
     let load = engine.scripted_load();
-    LoadedHost {
+    Ok(LoadedHost {
         engine: Box::new(engine),
         codec: Arc::new(ByteCodec::new()),
         load,
-    }
+    })
 }
 
 /// The real engine over an opened file.
@@ -156,6 +171,7 @@ pub(super) fn real(
         dtype: open.dtype,
         context,
         table: open.tokenizer.table(),
+        bos: open.tokenizer.bos_id(),
         peak_memory: || host::process_peak().ok(),
     };
     let engine = crate::engine::open(&open.weights, &options)?;

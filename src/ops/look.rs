@@ -12,12 +12,12 @@ use crate::config::Sampling;
 use crate::console::escape_terminal;
 use crate::engine::mock::MockScript;
 use crate::engine::{
-    DecodingParams, EngineError, GenerateRequest, RawGeneration, RawScore, ScoreRequest,
+    DecodingParams, EngineError, GenerateRequest, RawGeneration, RawScore, ScoreRequest, Thoughts,
 };
 use crate::error::{EvalhError, ExitCode};
-use crate::record::{Finish, Message, Role};
+use crate::record::{Finish, Message, Role, ThoughtMarkers};
 use crate::runner::LoadedHost;
-use crate::tokenizer::{ByteCodec, Codec};
+use crate::tokenizer::{self, ByteCodec, Codec};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::BufRead as _;
@@ -248,7 +248,7 @@ fn engine(
         session
             .catalog(&model.files.catalog)?
             .find(&model.model.value)?;
-        return Ok(load::mock(&setup, &model.model.value));
+        return load::mock(&setup, &model.model.value);
     }
     let (open, context) = open(session, &model.model.value, &model.files)?;
     let trained = u32::try_from(open.shape.context).unwrap_or(u32::MAX);
@@ -281,8 +281,9 @@ pub(super) fn generate(
         parsed.push((number, line));
     }
     let needed = |codec: &dyn Codec| {
+        let markers = Arc::default();
         let lengths = parsed.iter().map(|(n, line)| {
-            let request = generate_request(codec, *n, line)?.0;
+            let request = generate_request(codec, &markers, *n, line)?.0;
             Ok((request.ids.len() as u32).saturating_add(request.max_tokens))
         });
         Ok(lengths
@@ -294,9 +295,10 @@ pub(super) fn generate(
     let LoadedHost {
         mut engine, codec, ..
     } = engine(session, &request.model, needed)?;
+    let markers = Arc::new(tokenizer::thought_markers(codec.as_ref()));
     let prepared = parsed
         .iter()
-        .map(|(n, line)| generate_request(codec.as_ref(), *n, line));
+        .map(|(n, line)| generate_request(codec.as_ref(), &markers, *n, line));
     let prepared = prepared.collect::<Result<Vec<_>, EvalhError>>()?;
     let requests: Vec<GenerateRequest> = prepared.iter().map(|p| p.0.clone()).collect();
     let begun = clock::now();
@@ -316,7 +318,9 @@ pub(super) fn generate(
             asked.ids.len() + raw.ids.len(),
             raw.computed_tokens as usize + raw.ids.len(),
         );
-        print_generation(session, request.model.json, codec.as_ref(), &raw, *tokenize)?;
+        let thoughts = asked.thoughts.clone().unwrap_or_default();
+        let as_json = request.model.json;
+        print_generation(session, as_json, codec.as_ref(), &thoughts, &raw, *tokenize)?;
     }
     totals.print(session, request.model.stats, wall);
     Ok(ExitCode::Done)
@@ -363,6 +367,7 @@ fn check_generate(number: usize, line: &GenerateLine) -> Result<(), EvalhError> 
 /// The engine's request for a line, and how long its text took to become ids.
 fn generate_request(
     codec: &dyn Codec,
+    markers: &Arc<ThoughtMarkers>,
     number: usize,
     line: &GenerateLine,
 ) -> Result<(GenerateRequest, Duration), EvalhError> {
@@ -374,6 +379,7 @@ fn generate_request(
         (None, None, None) => return Err(bad_line(number, "no prompt")),
     };
     let tokenize = begun.elapsed();
+    let open = tokenizer::open_thought(codec, markers, &ids);
     let request = GenerateRequest {
         ids,
         max_tokens: line.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
@@ -390,6 +396,10 @@ fn generate_request(
             codec.eos_ids().to_vec()
         },
         stop: line.stop.iter().map(|s| s.clone().into_bytes()).collect(),
+        thoughts: Some(Thoughts {
+            markers: Arc::clone(markers),
+            open,
+        }),
         logprobs: line.logprobs,
         timeout: None,
     };
@@ -400,15 +410,13 @@ fn print_generation(
     session: &Session,
     as_json: bool,
     codec: &dyn Codec,
+    thoughts: &Thoughts,
     raw: &RawGeneration,
     tokenize: Duration,
 ) -> Result<(), EvalhError> {
-    let mut completion = codec.decode(&raw.ids);
-    if let Finish::Stop(stop) = &raw.finish
-        && let Some(at) = completion.find(stop)
-    {
-        completion.truncate(at);
-    }
+    let (markers, open) = (&thoughts.markers, thoughts.open);
+    let done = tokenizer::completion(codec, markers, open, &raw.ids, &raw.finish);
+    let (completion, reasoning) = (done.text, done.reasoning);
     if !as_json {
         return session.print(&format!("{}\n", escape_terminal(&completion)));
     }
@@ -423,6 +431,10 @@ fn print_generation(
             "token_at_ns": raw.token_at.iter().map(|t| ns(*t + tokenize)).collect::<Vec<u64>>(),
         },
     });
+    if let Some(reasoning) = reasoning {
+        value["reasoning_tokens"] = json!(reasoning.tokens);
+        value["answer"] = json!(completion.get(reasoning.answer_at as usize..));
+    }
     if let Some(logprobs) = &raw.logprobs {
         value["logprobs"] = json!(logprobs);
     }

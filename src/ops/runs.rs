@@ -146,6 +146,10 @@ fn conditions(store: &Store, run: &RunRecord) -> Result<Value, EvalhError> {
                 "architecture": m.planned.architecture, "quantization": m.planned.quantization,
                 "device": m.loaded.as_ref().map(|l| l.device.clone()), "simd": m.loaded.as_ref().map(|l| l.simd.clone()),
                 "load_ms": m.loaded.as_ref().map(|l| l.load.as_secs_f64() * 1e3),
+                "self_check": m.loaded.as_ref().and_then(|l| l.check.as_ref()).map(|c| json!({
+                    "logit_diff": c.logit_diff, "limit": c.limit(), "batch_diff": c.batch_diff,
+                    "same_top1": c.same_top1, "positions": c.positions, "ms": c.took.as_secs_f64() * 1e3,
+                })),
                 "peak_bytes": m.peak.map(crate::units::Bytes::get),
             })
         }).collect::<Vec<Value>>(),

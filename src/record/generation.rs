@@ -1,5 +1,6 @@
 //! What a model was asked and what it produced.
 
+use super::Reasoning;
 use std::time::Duration;
 
 /// Who speaks in a chat message.
@@ -78,9 +79,25 @@ pub struct Generation {
     pub timing: Timing,
     /// Log-probability of each generated token under the unmodified distribution, when asked for.
     pub logprobs: Option<Vec<f32>>,
+    /// Thoughts in front of the answer; `None` when the vocabulary has no tokens for them and the completion has none, and in older records.
+    pub reasoning: Option<Reasoning>,
 }
 
 impl Generation {
+    /// The part of the completion that is scored: all of it, or what follows the thoughts.
+    pub fn answer(&self) -> &str {
+        let at = self.reasoning.map_or(0, |r| r.answer_at as usize);
+        self.completion.get(at..).unwrap_or_default()
+    }
+
+    /// Index of the first token of the answer; `None` when there is no answer.
+    pub fn first_answer_token(&self) -> Option<usize> {
+        let first = self.reasoning.map_or(0, |r| r.tokens as usize);
+        let thought = self.reasoning.is_some_and(|r| r.tokens > 0);
+        let blank = thought && self.answer().is_empty();
+        (!blank && first < self.token_ids.len()).then_some(first)
+    }
+
     /// Number of generated tokens, the ending one included.
     pub fn completion_tokens(&self) -> u32 {
         u32::try_from(self.token_ids.len()).unwrap_or(u32::MAX)

@@ -174,7 +174,7 @@ impl PlannedModelRecord {
 /// What was learned by loading a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadedModel {
-    /// Time from the start of loading until the first token was possible (warm-up excluded).
+    /// Time from the start of loading until the first token was possible (self-check and warm-up excluded).
     pub load: Duration,
     /// `cpu`, `metal`, `cuda`, `mock`.
     pub device: String,
@@ -186,6 +186,8 @@ pub struct LoadedModel {
     pub threads: u32,
     /// Engine name and version.
     pub engine: String,
+    /// What the check after loading found; `None` when the engine has nothing to check, and in older records.
+    pub check: Option<super::SelfCheck>,
 }
 
 /// A model of a run, as stored.

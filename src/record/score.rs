@@ -68,9 +68,9 @@ pub enum Outcome {
     Incorrect,
     /// A required check found no answer of the form it needs (no number, no JSON, no label).
     Unparsed,
-    /// The completion was empty or white space.
+    /// The answer was empty or white space, and no limit cut it off.
     Empty,
-    /// Cut off at the token limit or at the context window, and a required check failed.
+    /// Cut off at the token limit or at the context window, and a required check failed or there is no answer.
     Truncated,
     /// The model declined to answer, and a required check failed.
     Refused,

@@ -10,7 +10,7 @@ use crate::analysis::{
     SliceReport, SloReport, Stopping, Tally, Value, Verdict, VersusReport,
 };
 use crate::record::{
-    Digest, HostFacts, LoadedModel, Look, PlannedModelRecord, RunHeader, SkipReason,
+    Digest, HostFacts, LoadedModel, Look, PlannedModelRecord, RunHeader, SelfCheck, SkipReason,
 };
 use crate::units::Bytes;
 use serde_json::{Map, Value as Json, json};
@@ -154,6 +154,21 @@ fn loaded(l: &LoadedModel) -> Json {
         "simd": l.simd,
         "threads": l.threads,
         "engine": l.engine,
+        "check": l.check.as_ref().map(self_check),
+    })
+}
+
+/// The check of a model after it was loaded; differences in nats.
+fn self_check(c: &SelfCheck) -> Json {
+    json!({
+        "tokens": c.tokens,
+        "positions": c.positions,
+        "same_top1": c.same_top1,
+        "logit_diff": c.logit_diff,
+        "logit_spread": c.logit_spread,
+        "batch_diff": c.batch_diff,
+        "tolerance": c.tolerance,
+        "took_ns": u64::try_from(c.took.as_nanos()).unwrap_or(u64::MAX),
     })
 }
 

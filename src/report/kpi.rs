@@ -7,6 +7,7 @@ use super::table::{self, Align, Column};
 use super::words::Words;
 use crate::analysis::{Figure, ModelReport, ReportModel, Role, Value};
 use crate::metric::Group;
+use crate::record::SelfCheck;
 
 /// Narrowest layout; below it lines are longer than the terminal.
 const LEAST_WIDTH: usize = 60;
@@ -69,9 +70,10 @@ pub fn kpi_all(report: &ReportModel, width: usize, palette: Palette) -> String {
     lines.join("\n")
 }
 
-/// What unanswered samples can change, and what repetitions are worth.
+/// What loading told, what unanswered samples can change, and what repetitions are worth.
 fn shape(model: &ModelReport) -> Vec<String> {
-    let mut out = Vec::new();
+    let check = model.loaded.as_ref().and_then(|l| l.check.as_ref());
+    let mut out: Vec<String> = check.map(self_check).into_iter().collect();
     if let Some(b) = &model.bounds {
         let text = |value: &Value| {
             value.measured().map_or_else(
@@ -98,6 +100,19 @@ fn shape(model: &ModelReport) -> Vec<String> {
         ));
     }
     out
+}
+
+/// The check of a model after it was loaded.
+fn self_check(check: &SelfCheck) -> String {
+    format!(
+        "self-check against the plain CPU path: logits differ by at most {:.1e} nats, scores together and alone by {:.1e}, where {:.1e} are \
+         allowed; same arg-max at {} of {} positions",
+        check.logit_diff,
+        check.batch_diff,
+        check.limit(),
+        check.same_top1,
+        check.positions
+    )
 }
 
 /// A heading with its table, and what is absent below it, by reason.
@@ -440,6 +455,7 @@ mod tests {
         first_request_ratio   1.00                      description       8             8
         ttft_slo_share         100       [69, –]  %     clopper-pearson   8             8
         load_ms              1,500                ms    measured-once     1             1
+        – ttfa_ms_p50, ttfa_ms_p90, ttfa_ms_p95, ttfa_ms_p99, ttfa_ms_mean: no generation has thoughts
         – tpot_slo_share, e2e_slo_share: no limit was set
 
         Throughput              value        interval  unit      method         n  observations
@@ -453,6 +469,7 @@ mod tests {
         completion_tokens_mean   11.0    [11.0, 11.0]  tokens    t              8             8
         completion_words_mean    5.00    [5.00, 5.00]  words     t              8             8
         – sustained_ratio: needs 9 requests but has 8
+        – reasoning_tokens_mean, reasoning_share: no generation has thoughts
 
         Resources                 value  interval  unit               method         n  observations
         peak_bytes +                2.7            GB                 measured-once  1             1

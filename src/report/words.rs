@@ -98,7 +98,21 @@ impl<'a> Words<'a> {
         format!(
             "{name}: 95 % of first tokens in {}{decode}.",
             number::shown(Unit::Milliseconds, p95).text()
-        )
+        ) + &self.thoughts(model).unwrap_or_default()
+    }
+
+    /// What a model that reasons writes before it answers, and when the answer begins.
+    fn thoughts(&self, model: &ModelReport) -> Option<String> {
+        let share = measured(model.figure("reasoning_share"))?.text();
+        let tokens = measured(model.figure("reasoning_tokens_mean"))?.text();
+        let begins = measured(model.figure("ttfa_ms_p50")).map_or_else(
+            || "it came to no answer".to_owned(),
+            |t| format!("half of its answers begin within {}", t.text()),
+        );
+        let name = self.short(model);
+        Some(format!(
+            " {name} thinks for {tokens} before it answers ({share} of what it writes); {begins}."
+        ))
     }
 
     /// How the models kept a limit, said once where they kept it alike.

@@ -4,13 +4,15 @@ use super::execute::{Question, Recorder};
 use super::sample::{self, Submitted};
 use super::{Control, LoadedHost, likelihood};
 use crate::clock;
-use crate::engine::{DecodingParams, EngineError, GenerateRequest, RawGeneration};
+use crate::engine::{DecodingParams, EngineError, GenerateRequest, RawGeneration, Thoughts};
 use crate::record::{
-    Digest, Failure, FailureKind, RunEventKind, SampleRecord, SinkError, TaskKind,
+    Digest, Failure, FailureKind, RunEventKind, SampleRecord, SinkError, TaskKind, ThoughtMarkers,
 };
 use crate::suite::Quality;
+use crate::tokenizer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Questions handed to the engine at once. Far above what a scheduler can use; it bounds the prompts held in memory.
@@ -97,6 +99,7 @@ impl Phase<'_, '_> {
             submitted: Vec::new(),
             refused: BTreeMap::new(),
         };
+        let markers = Arc::new(tokenizer::thought_markers(codec.as_ref()));
         for (index, question) in questions.iter().enumerate() {
             let begin = clock::now();
             let prompt = codec.prompt(&question.messages);
@@ -105,7 +108,8 @@ impl Phase<'_, '_> {
                 Ok(prompt) => {
                     batch.submitted.push(Submitted::new(&prompt.ids, tokenize));
                     batch.of_request.push(index);
-                    batch.requests.push(self.request(question, prompt.ids));
+                    let request = self.request(question, prompt.ids, &markers);
+                    batch.requests.push(request);
                 }
                 Err(error) => {
                     batch.refused.insert(index, sample::prompt_failure(&error));
@@ -115,8 +119,14 @@ impl Phase<'_, '_> {
         batch
     }
 
-    fn request(&self, question: &Question<'_>, ids: Vec<u32>) -> GenerateRequest {
+    fn request(
+        &self,
+        question: &Question<'_>,
+        ids: Vec<u32>,
+        markers: &Arc<ThoughtMarkers>,
+    ) -> GenerateRequest {
         let decoding = &question.task.decoding;
+        let open = tokenizer::open_thought(self.host.codec.as_ref(), markers, &ids);
         let own = decoding.stop.iter().map(String::as_str);
         let stops = own.chain(self.host.codec.default_stops().iter().copied());
         GenerateRequest {
@@ -131,6 +141,10 @@ impl Phase<'_, '_> {
             },
             eos: self.host.codec.eos_ids().to_vec(),
             stop: stops.map(|s| s.as_bytes().to_vec()).collect(),
+            thoughts: Some(Thoughts {
+                markers: Arc::clone(markers),
+                open,
+            }),
             logprobs: false,
             timeout: self.control.timeout,
         }
@@ -164,7 +178,8 @@ impl Phase<'_, '_> {
                 if std::mem::replace(&mut work.reported[n], true) {
                     return ControlFlow::Continue(());
                 }
-                let record = work.judge(codec.as_ref(), index, prompt, result);
+                let thoughts = batch.requests[n].thoughts.as_ref();
+                let record = work.judge(codec.as_ref(), index, (prompt, thoughts), result);
                 work.finish(index, record, &batch.of_request)
             });
         if let Err(error) = ran
@@ -239,13 +254,16 @@ impl<'w, 's, 'q> Work<'w, 's, 'q> {
         &self,
         codec: &dyn crate::tokenizer::Codec,
         index: usize,
-        prompt: &Submitted,
+        (prompt, thoughts): (&Submitted, Option<&Thoughts>),
         result: Result<RawGeneration, EngineError>,
     ) -> SampleRecord {
         let question = self.questions[index];
         let generation = result
             .map_err(|e| sample::engine_failure(&e))
-            .and_then(|raw| sample::generation(codec, prompt, raw, self.control.timeout));
+            .and_then(|raw| {
+                let limit = self.control.timeout;
+                sample::generation(codec, (prompt, thoughts), raw, limit)
+            });
         match generation {
             Ok(g) => sample::answered(question, self.phase_model, self.quality, g),
             Err(failure) => sample::failed(question, self.phase_model, failure),

@@ -1,14 +1,14 @@
 //! From what an engine produced to the record of a sample.
 
 use super::execute::Question;
-use crate::engine::{EngineError, RawGeneration};
+use crate::engine::{EngineError, RawGeneration, Thoughts};
 use crate::record::{
     Digest, Failure, FailureKind, Finish, Generation, Outcome, SampleRecord, SampleScore, Scoring,
     TaskKind, Timing,
 };
 use crate::scorer;
 use crate::suite::Quality;
-use crate::tokenizer::{Codec, TokenizerError};
+use crate::tokenizer::{self, Codec, TokenizerError};
 use std::time::Duration;
 
 /// A prompt that was handed to the engine.
@@ -32,7 +32,7 @@ impl Submitted {
 /// The generation, or the failure when the time limit ran out before the first token.
 pub(super) fn generation(
     codec: &dyn Codec,
-    prompt: &Submitted,
+    (prompt, thoughts): (&Submitted, Option<&Thoughts>),
     raw: RawGeneration,
     timeout: Option<Duration>,
 ) -> Result<Generation, Failure> {
@@ -44,8 +44,12 @@ pub(super) fn generation(
         });
     }
     let token_at: Vec<Duration> = raw.token_at.iter().map(|t| prompt.tokenize + *t).collect();
+    let thoughts = thoughts.cloned().unwrap_or_default();
+    let (markers, open) = (&thoughts.markers, thoughts.open);
+    let done = tokenizer::completion(codec, markers, open, &raw.ids, &raw.finish);
     Ok(Generation {
-        completion: completion(codec, &raw.ids, &raw.finish),
+        completion: done.text,
+        reasoning: done.reasoning,
         prompt_tokens: prompt.tokens,
         prompt_digest: prompt.digest.clone(),
         timing: Timing {
@@ -63,21 +67,6 @@ pub(super) fn generation(
     })
 }
 
-/// The text without the id that ended it and without the stop string and what came with it in the same token.
-fn completion(codec: &dyn Codec, ids: &[u32], finish: &Finish) -> String {
-    let ids = match (finish, ids) {
-        (Finish::Eos(eos), [rest @ .., last]) if last == eos => rest,
-        _ => ids,
-    };
-    let mut text = codec.decode(ids);
-    if let Finish::Stop(stop) = finish
-        && let Some(at) = text.find(stop)
-    {
-        text.truncate(at);
-    }
-    text
-}
-
 /// The record of a question that was answered.
 pub(super) fn answered(
     question: &Question<'_>,
@@ -88,7 +77,7 @@ pub(super) fn answered(
     let score = scorer::score(
         quality,
         question.sample,
-        &generation.completion,
+        generation.answer(),
         &generation.finish,
     );
     SampleRecord {

@@ -134,15 +134,18 @@ impl Sitting<'_> {
         };
         let seen = begin.elapsed();
         let info = host.engine.info().clone();
+        let checked = info.check.as_ref().map_or(Duration::ZERO, |c| c.took);
         recorder.emit(RunEventKind::ModelLoaded {
             model: id.clone(),
             loaded: LoadedModel {
-                load: host.load.unwrap_or(seen),
+                // A load time by the engine's own account has no check in it.
+                load: host.load.unwrap_or_else(|| seen.saturating_sub(checked)),
                 device: info.device,
                 dtype: info.dtype,
                 simd: info.simd,
                 threads: info.threads,
                 engine: info.engine,
+                check: info.check,
             },
         })?;
         let warm_up = clock::now();

@@ -15,12 +15,15 @@ pub(crate) struct Verdict {
     pub(crate) unscored: bool,
 }
 
-/// The outcome. The first that holds, from what says most about the cause: empty, cut off, declined, without form, wrong.
+/// The outcome. The first that holds, from what says most about the cause: cut off before anything was said, empty, cut off, declined, without form,
+/// wrong.
 pub(crate) fn decide(completion: &str, finish: &Finish, verdict: Verdict) -> Outcome {
     if completion.trim().is_empty() {
         return match finish {
             Finish::Timeout => Outcome::Timeout,
-            _ => Outcome::Empty,
+            // Nothing was said up to the limit, thoughts perhaps: more tokens might have brought an answer.
+            Finish::Length | Finish::Context => Outcome::Truncated,
+            Finish::Eos(_) | Finish::Stop(_) => Outcome::Empty,
         };
     }
     if !verdict.failed {
@@ -130,7 +133,9 @@ mod tests {
                 Outcome::Correct,
             ),
             (" \n", Finish::Eos(2), formless, Outcome::Empty),
-            ("", Finish::Length, fine, Outcome::Empty),
+            ("", Finish::Length, fine, Outcome::Truncated),
+            (" ", Finish::Context, wrong, Outcome::Truncated),
+            ("", Finish::Stop("x".into()), fine, Outcome::Empty),
             ("", Finish::Timeout, wrong, Outcome::Timeout),
         ] {
             assert_eq!(

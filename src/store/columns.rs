@@ -21,6 +21,8 @@ pub(super) struct GenerationRow<'g> {
     pub(super) total_ns: i64,
     pub(super) token_at_ns: Vec<u8>,
     pub(super) logprobs: Option<Vec<u8>>,
+    pub(super) reasoning_tokens: Option<u32>,
+    pub(super) answer_at: Option<u32>,
 }
 
 impl<'g> GenerationRow<'g> {
@@ -59,6 +61,8 @@ impl<'g> GenerationRow<'g> {
             total_ns,
             token_at_ns: times_to_blob("token_at_ns", &t.token_at)?,
             logprobs: g.logprobs.as_deref().map(floats_to_blob),
+            reasoning_tokens: g.reasoning.map(|r| r.tokens),
+            answer_at: g.reasoning.map(|r| r.answer_at),
         })
     }
 }

@@ -19,10 +19,11 @@ const SQLITE_NEEDED: i32 = 3_051_003;
 const LENGTH_LIMIT: i32 = 256 * 1024 * 1024;
 
 /// The statements that raise a database from version `i` to `i + 1`.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema_v1.sql"),
     include_str!("schema_v2.sql"),
     include_str!("schema_v3.sql"),
+    include_str!("schema_v4.sql"),
 ];
 
 /// Something the user should know about how the database was opened.
@@ -143,7 +144,11 @@ impl Store {
         &self.path
     }
 
-    fn prepare(conn: Connection, path: &Path, migrations: &[&str]) -> Result<Self, StoreError> {
+    pub(super) fn prepare(
+        conn: Connection,
+        path: &Path,
+        migrations: &[&str],
+    ) -> Result<Self, StoreError> {
         let mut store = Self {
             conn,
             path: path.to_owned(),
@@ -361,7 +366,7 @@ mod tests {
             ("cell_size_check", "1"),
             ("busy_timeout", "5000"),
             ("application_id", "1702259816"),
-            ("user_version", "3"),
+            ("user_version", "4"),
         ] {
             assert_eq!(setting(&store, name), value, "{name}");
         }
@@ -428,7 +433,7 @@ mod tests {
         store.conn.pragma_update(None, "user_version", 9).unwrap();
         drop(store);
         let expected = format!(
-            "`{}` has schema version 9, but this evalh knows versions up to 3",
+            "`{}` has schema version 9, but this evalh knows versions up to 4",
             path.display()
         );
         assert_eq!(Store::open(&path).unwrap_err().to_string(), expected);
@@ -444,6 +449,7 @@ mod tests {
         MIGRATIONS[0],
         MIGRATIONS[1],
         MIGRATIONS[2],
+        MIGRATIONS[3],
         "ALTER TABLE run ADD COLUMN note TEXT",
         "CREATE TABLE extra (x INTEGER) STRICT",
     ];
@@ -458,25 +464,25 @@ mod tests {
         let path = folder.path().join("evalh.sqlite");
         drop(Store::open(&path).unwrap());
         let store = open_with(&path, NEXT).unwrap();
-        let backup = folder.path().join("evalh.sqlite.v3.bak");
+        let backup = folder.path().join("evalh.sqlite.v4.bak");
         assert_eq!(
             store.notices(),
             &[StoreNotice::Migrated {
-                from: 3,
-                to: 5,
+                from: 4,
+                to: 6,
                 backup: backup.clone()
             }]
         );
-        assert_eq!(setting(&store, "user_version"), "5");
+        assert_eq!(setting(&store, "user_version"), "6");
         store
             .conn
             .execute("INSERT INTO extra VALUES (1)", [])
             .unwrap();
-        assert_eq!(setting(&Store::open(&backup).unwrap(), "user_version"), "3");
+        assert_eq!(setting(&Store::open(&backup).unwrap(), "user_version"), "4");
         assert_eq!(
             store.notices()[0].to_string(),
             format!(
-                "the database was raised from schema version 3 to 5; the file as it was is kept in `{}`",
+                "the database was raised from schema version 4 to 6; the file as it was is kept in `{}`",
                 backup.display()
             )
         );
@@ -491,6 +497,7 @@ mod tests {
             MIGRATIONS[0],
             MIGRATIONS[1],
             MIGRATIONS[2],
+            MIGRATIONS[3],
             "CREATE TABLE extra (x INTEGER)",
             "no statement",
         ];
@@ -500,7 +507,7 @@ mod tests {
             format!("failed to raise the schema version in `{}`", path.display())
         );
         let store = Store::open(&path).unwrap();
-        assert_eq!(setting(&store, "user_version"), "3");
+        assert_eq!(setting(&store, "user_version"), "4");
         assert!(store.conn.prepare("SELECT * FROM extra").is_err());
     }
 
@@ -514,7 +521,7 @@ mod tests {
         assert_eq!(
             Store::open_read_only(&path).unwrap_err().to_string(),
             format!(
-                "`{}` has schema version 0 and cannot be raised to 3 because it is opened for reading only",
+                "`{}` has schema version 0 and cannot be raised to 4 because it is opened for reading only",
                 path.display()
             )
         );

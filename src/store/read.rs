@@ -5,8 +5,9 @@ use super::{Store, StoreError};
 use crate::record::{
     CheckRecord, Component, Digest, Evidence, Failure, FailureKind, Finish, Generation, HostFacts,
     LoadedModel, Look, LookVerdict, MemoryEstimate, ModelRecord, ModelStatus, Outcome,
-    PlannedModelRecord, RunHeader, RunId, RunRecord, RunStatus, SampleKey, SampleRecord,
-    SampleScore, ScoreValue, Scoring, SettingRecord, SkipReason, SuiteFacts, TaskKind, Timing,
+    PlannedModelRecord, Reasoning, RunHeader, RunId, RunRecord, RunStatus, SampleKey, SampleRecord,
+    SampleScore, ScoreValue, Scoring, SelfCheck, SettingRecord, SkipReason, SuiteFacts, TaskKind,
+    Timing,
 };
 use crate::units::Bytes;
 use rusqlite::{Params, params};
@@ -111,7 +112,8 @@ impl Store {
             "SELECT model_pk, model_id, name, position, source, weights_sha256, file_bytes, architecture, quantization, \
              parameters, model.context_tokens, tokenizer_digest, template_digest, eos_ids, license, estimate_weights_bytes, \
              estimate_kv_cache_bytes, estimate_activations_bytes, estimate_overhead_bytes, estimate_context_tokens, \
-             load_ns, device, dtype, simd, threads, engine, peak_bytes, status, kind, message, budget_bytes, weights_bytes, \
+             load_ns, device, dtype, simd, threads, engine, check_tokens, check_positions, check_same_top1, check_logit_diff, \
+             check_logit_spread, check_batch_diff, check_tolerance, check_ns, peak_bytes, status, kind, message, budget_bytes, weights_bytes, \
              kv_cache_bytes, activations_bytes, overhead_bytes, model_skip.context_tokens \
              FROM model LEFT JOIN model_skip USING (model_pk) WHERE run_pk = ?1 ORDER BY position",
             params![run_pk],
@@ -130,7 +132,7 @@ impl Store {
             "read the samples",
             "SELECT sample_pk, kind, task, sample, epoch, sequence, content, difficulty, messages, completion, token_ids, \
              prompt_tokens, prompt_digest, finish, finish_eos_id, finish_stop, tokenize_ns, prefill_ns, total_ns, token_at_ns, \
-             logprobs, failure_kind, failure_message, outcome, passed, score, share_checks, share_facts, share_form \
+             logprobs, reasoning_tokens, answer_at, failure_kind, failure_message, outcome, passed, score, share_checks, share_facts, share_form \
              FROM sample WHERE model_pk = ?1 ORDER BY sequence, sample_pk",
             params![model_pk],
             |c| {
@@ -322,6 +324,7 @@ fn loaded(c: &mut Columns<'_>) -> Result<Option<LoadedModel>, StoreError> {
         (c.get()?, c.get()?, c.get()?);
     let threads = c.opt_u32("threads")?;
     let engine: Option<String> = c.get()?;
+    let check = self_check(c)?;
     match (load, device, dtype, simd, threads, engine) {
         (None, None, None, None, None, None) => Ok(None),
         (Some(load), Some(device), Some(dtype), Some(simd), Some(threads), Some(engine)) => {
@@ -332,9 +335,44 @@ fn loaded(c: &mut Columns<'_>) -> Result<Option<LoadedModel>, StoreError> {
                 simd,
                 threads,
                 engine,
+                check,
             }))
         }
         _ => Err(c.wrong("load_ns", "set together with device and engine", "NULL")),
+    }
+}
+
+/// Eight columns that are all set or all NULL.
+fn self_check(c: &mut Columns<'_>) -> Result<Option<SelfCheck>, StoreError> {
+    let tokens = c.opt_u32("check_tokens")?;
+    let positions = c.opt_u32("check_positions")?;
+    let same_top1 = c.opt_u32("check_same_top1")?;
+    let values: [Option<f64>; 4] = [c.get()?, c.get()?, c.get()?, c.get()?];
+    let took = c.opt_duration("check_ns")?;
+    match (tokens, positions, same_top1, values, took) {
+        (None, None, None, [None, None, None, None], None) => Ok(None),
+        (
+            Some(tokens),
+            Some(positions),
+            Some(same_top1),
+            [
+                Some(logit_diff),
+                Some(logit_spread),
+                Some(batch_diff),
+                Some(tolerance),
+            ],
+            Some(took),
+        ) => Ok(Some(SelfCheck {
+            tokens,
+            positions,
+            same_top1,
+            logit_diff,
+            logit_spread,
+            batch_diff,
+            tolerance,
+            took,
+        })),
+        _ => Err(c.wrong("check_tokens", "set together with the other parts", "NULL")),
     }
 }
 
@@ -424,8 +462,20 @@ fn generation(c: &mut Columns<'_>) -> Result<Option<Generation>, StoreError> {
     let total = c.opt_duration("total_ns")?;
     let token_at = c.opt_times("token_at_ns")?;
     let logprobs = c.opt_floats("logprobs")?;
+    let tokens = c.opt_u32("reasoning_tokens")?;
+    let answer_at = c.opt_u32("answer_at")?;
     let Some(completion) = completion else {
         return Ok(None);
+    };
+    let reasoning = match (tokens, answer_at) {
+        (None, None) => None,
+        (Some(tokens), Some(answer_at)) if completion.get(answer_at as usize..).is_some() => {
+            Some(Reasoning { tokens, answer_at })
+        }
+        (_, at) => {
+            let found = at.map_or_else(|| "NULL".to_owned(), |at| at.to_string());
+            return Err(c.wrong("answer_at", "the place of a character", found));
+        }
     };
     let missing = |c: &Columns<'_>, column| c.wrong(column, "set in a generation", "NULL");
     Ok(Some(Generation {
@@ -441,6 +491,7 @@ fn generation(c: &mut Columns<'_>) -> Result<Option<Generation>, StoreError> {
             total: total.ok_or_else(|| missing(c, "total_ns"))?,
         },
         logprobs,
+        reasoning,
     }))
 }
 

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::record::{
     CheckRecord, Component, Digest, EventSink, LoadedModel, Look, MemoryEstimate,
     PlannedModelRecord, RunEvent, RunEventKind, RunHeader, RunStatus, SampleRecord, SampleScore,
-    ScoreValue, SinkError, SkipReason,
+    ScoreValue, SelfCheck, SinkError, SkipReason,
 };
 use crate::units::Bytes;
 use rusqlite::{Transaction, TransactionBehavior, params};
@@ -399,9 +399,14 @@ impl Tx<'_> {
     }
 
     fn loaded(&self, model_pk: i64, l: &LoadedModel) -> Result<(), StoreError> {
+        let check = l.check.as_ref();
+        let number =
+            |name, pick: fn(&SelfCheck) -> f64| check.map(|c| finite(name, pick(c))).transpose();
         self.run(
             "store a loaded model",
-            "UPDATE model SET load_ns = ?2, device = ?3, dtype = ?4, simd = ?5, threads = ?6, engine = ?7 WHERE model_pk = ?1",
+            "UPDATE model SET load_ns = ?2, device = ?3, dtype = ?4, simd = ?5, threads = ?6, engine = ?7, \
+             check_tokens = ?8, check_positions = ?9, check_same_top1 = ?10, check_logit_diff = ?11, check_logit_spread = ?12, \
+             check_batch_diff = ?13, check_tolerance = ?14, check_ns = ?15 WHERE model_pk = ?1",
             params![
                 model_pk,
                 nanos("load_ns", l.load)?,
@@ -409,7 +414,15 @@ impl Tx<'_> {
                 l.dtype,
                 l.simd,
                 l.threads,
-                l.engine
+                l.engine,
+                check.map(|c| c.tokens),
+                check.map(|c| c.positions),
+                check.map(|c| c.same_top1),
+                number("check_logit_diff", |c| c.logit_diff)?,
+                number("check_logit_spread", |c| c.logit_spread)?,
+                number("check_batch_diff", |c| c.batch_diff)?,
+                number("check_tolerance", |c| c.tolerance)?,
+                check.map(|c| nanos("check_ns", c.took)).transpose()?,
             ],
         )?;
         Ok(())
@@ -497,8 +510,8 @@ impl Tx<'_> {
             "INSERT INTO sample (model_pk, kind, task, sample, epoch, attempt, elapsed_ns, sequence, content, difficulty, messages, \
              completion, token_ids, prompt_tokens, completion_tokens, prompt_digest, finish, finish_eos_id, finish_stop, \
              tokenize_ns, prefill_ns, ttft_ns, tpot_ns, total_ns, token_at_ns, logprobs, failure_kind, failure_message, \
-             outcome, passed, score, share_checks, share_facts, share_form) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
-             ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)",
+             outcome, passed, score, share_checks, share_facts, share_form, reasoning_tokens, answer_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
+             ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36)",
         )
         .and_then(|mut statement| {
             statement.execute(params![
@@ -536,6 +549,8 @@ impl Tx<'_> {
                 share(Component::Checks).map_err(boxed)?,
                 share(Component::Facts).map_err(boxed)?,
                 share(Component::Form).map_err(boxed)?,
+                g.and_then(|g| g.reasoning_tokens),
+                g.and_then(|g| g.answer_at),
             ])
         });
         match result {

@@ -25,6 +25,7 @@ mod pieces;
 mod pipeline;
 mod plain;
 mod pretokenize;
+mod reasoning;
 mod settings;
 mod special;
 mod spm;
@@ -38,6 +39,7 @@ pub use error::TokenizerError;
 pub use file::TokenizerFile;
 pub use from_files::TokenizerFiles;
 pub use model::ModelTokenizer;
+pub use reasoning::{Completion, completion, open_thought, thought_markers};
 pub use template::{ChatTemplate, Conversation, Variables};
 
 use crate::record::{Digest, Message, TokenTable};

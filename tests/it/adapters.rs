@@ -45,6 +45,7 @@ fn set(folder: &Path) -> SafetensorsSet {
 
 fn options() -> LoadOptions {
     LoadOptions {
+        bos: None,
         device: DeviceChoice::Cpu,
         dtype: None,
         context: 8192,

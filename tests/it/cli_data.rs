@@ -436,7 +436,11 @@ fn runs_of_an_earlier_schema_stay_readable() {
         .db()
         .execute_batch(
             "DROP VIEW v_choice; DROP VIEW v_text; DROP TABLE choice; DROP TABLE question; DROP TABLE text_score; \
-             DROP TABLE look; PRAGMA user_version = 1",
+             DROP TABLE look; ALTER TABLE sample DROP COLUMN answer_at; ALTER TABLE sample DROP COLUMN reasoning_tokens; \
+             ALTER TABLE model DROP COLUMN check_positions; ALTER TABLE model DROP COLUMN check_same_top1; \
+             ALTER TABLE model DROP COLUMN check_logit_diff; ALTER TABLE model DROP COLUMN check_logit_spread; \
+             ALTER TABLE model DROP COLUMN check_batch_diff; ALTER TABLE model DROP COLUMN check_tolerance; \
+             ALTER TABLE model DROP COLUMN check_ns; ALTER TABLE model DROP COLUMN check_tokens; PRAGMA user_version = 1",
         )
         .unwrap();
     let after = context.ok(&["report", "--json"]).json();
@@ -445,5 +449,5 @@ fn runs_of_an_earlier_schema_stay_readable() {
         .db()
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .unwrap();
-    assert_eq!(version, 3);
+    assert_eq!(version, 4);
 }

@@ -364,7 +364,7 @@ fn mock_scripts() {
         (
             "[[reply]]\ntxt = \"a\"\n",
             "mock.toml:2:1: unknown field `txt`, expected one of `model`, `contains`, `text`, `ttft_ms`, `tpot_ms`, `load_ms`, \
-             `weights_bytes`, `fail`, `hang_ms`, `times`, `allocate_bytes`, `load_fail`",
+             `weights_bytes`, `fail`, `hang_ms`, `times`, `allocate_bytes`, `load_fail`, `self_check`",
         ),
         (
             "[[reply]]\nttft_ms = -1\n",
@@ -691,7 +691,7 @@ fn databases() {
         ),
         (
             "newer",
-            "`[DIR]/work/newer.sqlite` has schema version 99, but this evalh knows versions up to 3\n\nhint: update evalh, or name another file with `--db PATH`\n".to_owned(),
+            "`[DIR]/work/newer.sqlite` has schema version 99, but this evalh knows versions up to 4\n\nhint: update evalh, or name another file with `--db PATH`\n".to_owned(),
         ),
     ] {
         let path = format!("{name}.sqlite");

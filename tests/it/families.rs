@@ -39,6 +39,7 @@ fn models() -> Vec<(PathBuf, Value)> {
 
 fn load(path: &Path, device: DeviceChoice) -> CandleEngine {
     let options = LoadOptions {
+        bos: None,
         device,
         dtype: None,
         context: 8192,

@@ -37,6 +37,7 @@ fn odd_values() -> Vec<Value> {
 /// Loads a model and computes three tokens with it.
 fn try_model(main: &Path) -> Result<(), String> {
     let options = LoadOptions {
+        bos: None,
         device: DeviceChoice::Cpu,
         dtype: None,
         context: 64,

@@ -49,6 +49,7 @@ mod real_models;
 #[cfg(feature = "candle")]
 mod real_perplexity;
 mod real_tokenizer;
+mod reasoning;
 mod tiny_gguf;
 mod tiny_safetensors;
 mod tokenizers;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 fn load(name: &str, device: DeviceChoice) -> Option<CandleEngine> {
     let file = ModelFile::open(&model_file(name)?).unwrap();
     let options = LoadOptions {
+        bos: None,
         device,
         dtype: None,
         context: 1024,
@@ -222,4 +223,42 @@ fn drawing_depends_on_the_seed_only() {
     let (a, b, c) = (draw(1), draw(1), draw(2));
     assert_eq!(a, b);
     assert_ne!(a, c);
+}
+
+/// Peak resident memory of this process in bytes, where the system tells.
+fn peak() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+#[test]
+fn a_loaded_model_agrees_with_the_plain_path() {
+    for name in MODELS {
+        for device in [DeviceChoice::Cpu, DeviceChoice::CpuPlain] {
+            let Some(mut engine) = load(name, device) else {
+                return;
+            };
+            let check = engine.info().check.clone().unwrap();
+            let loaded = peak();
+            let request = GenerateRequest {
+                ids: (0..32).collect(),
+                max_tokens: 1,
+                ..GenerateRequest::default()
+            };
+            generate(&mut engine, request);
+            println!(
+                "{name} on {device}: {check:?}; peak {loaded:?} after the check, {:?} after a prompt",
+                peak()
+            );
+            if device == DeviceChoice::Cpu {
+                assert_eq!((check.logit_diff, check.batch_diff), (0.0, 0.0), "{name}");
+                assert_eq!(check.same_top1, check.positions, "{name}");
+            } else {
+                // Activations are rounded to 8 bits there; the limit has room for other models.
+                assert!(check.logit_diff < check.limit() / 2.0, "{name}: {check:?}");
+            }
+        }
+    }
 }

@@ -18,6 +18,7 @@ const ALLOWED: f64 = 0.005;
 fn load(name: &str) -> Option<CandleEngine> {
     let file = ModelFile::open(&model_file(name)?).unwrap();
     let options = LoadOptions {
+        bos: None,
         device: DeviceChoice::Cpu,
         dtype: None,
         context: LENGTH as u32 + 1,

@@ -390,6 +390,7 @@ fn prompts() -> Vec<GenerateRequest> {
         },
         eos: vec![256],
         stop: vec![b"er".to_vec()],
+        thoughts: None,
         logprobs: n.is_multiple_of(2),
         timeout: Some(Duration::from_millis(60)),
     };

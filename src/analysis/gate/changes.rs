@@ -4,7 +4,7 @@ use super::measure::same_completions;
 use super::model::{Change, Changes};
 use crate::analysis::observed::{Observed, ObservedPrompt};
 use crate::analysis::slices::why;
-use crate::record::{Outcome, SampleRecord};
+use crate::record::{Generation, Outcome, SampleRecord};
 use std::collections::BTreeMap;
 
 /// What the candidate wrote for one prompt; the baseline's file has digests only.
@@ -23,9 +23,17 @@ impl SampleText {
     /// What is shown of a sample.
     pub fn of(sample: &SampleRecord) -> Self {
         Self {
-            completion: sample.generation.as_ref().map(|g| excerpt(&g.completion)),
+            completion: sample.generation.as_ref().map(|g| excerpt(shown(g))),
             why: why(sample).map(|text| excerpt(&text)),
         }
+    }
+}
+
+/// The answer; where a limit left none, the thoughts that took its place.
+fn shown(generation: &Generation) -> &str {
+    match generation.answer() {
+        "" => &generation.completion,
+        answer => answer,
     }
 }
 

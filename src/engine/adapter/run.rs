@@ -75,6 +75,8 @@ impl AdapterEngine {
                 threads: u32::try_from(rayon::current_num_threads()).unwrap_or(u32::MAX),
                 context: settings.context,
                 vocabulary: settings.vocabulary,
+                // There is no second way to compute these models.
+                check: None,
             },
             settings,
             weights,

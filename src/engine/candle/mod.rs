@@ -3,8 +3,9 @@
 //! `describe` turns a model file into a description of its blocks (`families`, over the keys of a GGUF header or of a `config.json`) and its
 //! tensors, `weights` finds them, `decoder` runs the description, `ops`
 //! holds the operations: own kernels on the CPU, candle's tensor operations on other devices (and on the CPU when asked for, as the plain
-//! reference). candle-transformers' quantized models are not used for these families (docs/decisions/0002-own-decoder.md).
+//! reference). `check` holds every loaded model against the plain kernels before its first request. candle-transformers' quantized models are not used for these families (docs/decisions/0002-own-decoder.md).
 
+mod check;
 mod config;
 mod decoder;
 mod describe;

@@ -1,6 +1,7 @@
 //! The [`Engine`] over a loaded decoder: single-stream generation and prefix-sharing log-likelihoods.
 
-use super::decoder::{CHUNK_ROWS, Decoder};
+use super::check;
+use super::decoder::{CHUNK_ROWS, Decoder, pooled};
 use super::describe::describe;
 use super::device;
 use super::ops::Mode;
@@ -15,6 +16,7 @@ use crate::engine::{
 use crate::modelfile::ModelFile;
 use crate::record::{DeviceChoice, Dtype, TokenTable};
 use crate::units::Bytes;
+use candle_core::Device;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -31,13 +33,27 @@ pub struct CandleEngine {
     cached: Vec<u32>,
     /// Whether they were rotated as those of a long text.
     long: bool,
+    /// Last, so that it is dropped when everything on the device is.
+    _release: Release,
+}
+
+/// Waits for the device when a model is gone: candle's Metal backend gives buffers back to the system only then.
+struct Release(Device);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        if let Err(error) = pooled(|| self.0.synchronize()) {
+            tracing::warn!(%error, "a device did not finish its work");
+        }
+    }
 }
 
 impl CandleEngine {
     /// Builds the decoder over a validated file.
     ///
     /// # Errors
-    /// When the architecture is unknown, a tensor is missing or misshapen, or the device is not there.
+    /// When the architecture is unknown, a tensor is missing or misshapen, the device is not there, or it computes something else than the plain
+    /// CPU path ([`EngineError::SelfCheck`]).
     pub fn load(file: &ModelFile, options: &LoadOptions) -> Result<Self, EngineError> {
         let device = device::open(options.device)?;
         if let Some(asked) = options.dtype.filter(|d| *d != ACTIVATIONS) {
@@ -55,11 +71,14 @@ impl CandleEngine {
         let described = describe(file)?;
         let capacity = described.blueprint.context;
         let capacity = capacity.min(options.context.max(1) as usize);
-        let weights = Weights::new(described.tensors, device.clone(), mode);
-        let decoder = Decoder::new(described.blueprint, &weights, &device, mode, capacity)?;
-        device
-            .synchronize()
-            .map_err(super::backend("synchronisation"))?;
+        let decoder = pooled(|| {
+            let weights = Weights::new(described.tensors, device.clone(), mode);
+            let decoder = Decoder::new(described.blueprint, &weights, &device, mode, capacity)?;
+            device
+                .synchronize()
+                .map_err(super::backend("synchronisation"))?;
+            Ok::<_, EngineError>(decoder)
+        })?;
         let info = EngineInfo {
             engine: format!("candle {}", env!("CARGO_PKG_VERSION")),
             device: device::name(&device).to_owned(),
@@ -76,15 +95,31 @@ impl CandleEngine {
             threads: u32::try_from(rayon::current_num_threads()).unwrap_or(u32::MAX),
             context: decoder.capacity() as u32,
             vocabulary: decoder.vocabulary() as u32,
+            check: None,
         };
-        Ok(Self {
+        let mut engine = Self {
             decoder,
             info,
             table: Arc::clone(&options.table),
             peak_memory: options.peak_memory,
             cached: Vec::new(),
             long: false,
-        })
+            _release: Release(device),
+        };
+        let plan = check::Plan::new(file, &engine.info, options, mode);
+        let reference = |capacity| {
+            let described = describe(file)?;
+            let weights = Weights::new(described.tensors, Device::Cpu, Mode::Kernels);
+            let (blueprint, kernels) = (described.blueprint, Mode::Kernels);
+            Decoder::new(blueprint, &weights, &Device::Cpu, kernels, capacity)
+        };
+        engine.info.check = Some(check::check(&mut engine, &plan, reference)?);
+        Ok(engine)
+    }
+
+    /// Forgets what the cache holds, so that the next request shares nothing with an earlier one.
+    pub(super) fn forget(&mut self) {
+        self.cached.clear();
     }
 
     /// Prepares for a text that may reach `length` tokens: what was rotated otherwise cannot be shared with it.

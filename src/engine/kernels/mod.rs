@@ -21,7 +21,9 @@ mod tier;
 pub use tier::Tier;
 #[cfg(test)]
 pub(crate) use tier::force_tier;
-pub(crate) use tier::tier;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use tier::has_fused;
+pub(crate) use tier::{PlainPool, tier};
 
 #[cfg(test)]
 mod tests;

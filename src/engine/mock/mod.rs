@@ -15,6 +15,7 @@ mod tests;
 
 pub use script::{MockDeath, MockFailure, MockReply, MockScript, MockScriptError};
 
+use super::stop::StopWatch;
 use super::{
     ENGINE_VERSION, Engine, EngineError, EngineInfo, GenerateRequest, GenerateSink, RawGeneration,
     RawScore, ScoreRequest, ScoreSink,
@@ -73,10 +74,26 @@ impl MockEngine {
                 threads: 1,
                 context: CONTEXT,
                 vocabulary: VOCABULARY,
+                check: script.self_check(model),
             },
             script,
             model: model.to_owned(),
             used,
+        }
+    }
+
+    /// The engine, unless its script says that the self-check of the model fails.
+    ///
+    /// # Errors
+    /// [`EngineError::SelfCheck`] when a scripted difference is above what is allowed.
+    pub fn load(script: Arc<MockScript>, model: &str) -> Result<Self, EngineError> {
+        let engine = Self::new(script, model);
+        match engine.info.check.as_ref().filter(|check| !check.passed()) {
+            None => Ok(engine),
+            Some(check) => Err(EngineError::SelfCheck {
+                device: engine.info.device.clone(),
+                check: Box::new(check.clone()),
+            }),
         }
     }
 
@@ -135,6 +152,7 @@ impl MockEngine {
         let mut ids = Vec::new();
         let mut token_at = Vec::new();
         let mut finish = None;
+        let mut stops = StopWatch::new(request);
         let mut at = answer
             .ttft
             .saturating_add(answer.hang.unwrap_or(Duration::ZERO));
@@ -153,7 +171,9 @@ impl MockEngine {
                 finish = if request.eos.contains(&id) {
                     Some(Finish::Eos(id))
                 } else {
-                    stopped(&ids, &request.stop)
+                    let byte = u8::try_from(id).ok();
+                    let stop = stops.push(id, byte.as_slice());
+                    stop.map(|s| Finish::Stop(String::from_utf8_lossy(s).into_owned()))
                 };
             }
         }
@@ -285,16 +305,6 @@ fn next_id(text: &[u8], n: usize, eos: &[u32]) -> u32 {
         None if text.is_empty() || eos.contains(&EOS) => EOS,
         None => u32::from(text[n % text.len()]),
     }
-}
-
-/// The stop string that the last id completed.
-fn stopped(ids: &[u32], stops: &[Vec<u8>]) -> Option<Finish> {
-    let ends_with = |stop: &[u8]| {
-        let tail = ids.len().checked_sub(stop.len()).map(|from| &ids[from..]);
-        tail.is_some_and(|tail| tail.iter().zip(stop).all(|(id, b)| *id == u32::from(*b)))
-    };
-    let stop = stops.iter().find(|s| !s.is_empty() && ends_with(s))?;
-    Some(Finish::Stop(String::from_utf8_lossy(stop).into_owned()))
 }
 
 fn check(ids: &[u32], what: &'static str) -> Result<(), EngineError> {

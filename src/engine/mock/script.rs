@@ -1,6 +1,7 @@
 //! Reading a script.
 
 use super::pattern;
+use crate::record::SelfCheck;
 use serde::Deserialize;
 use std::ops::Range;
 use std::time::Duration;
@@ -112,6 +113,8 @@ pub struct MockReply {
     pub allocate_bytes: Option<u64>,
     /// How loading the models it is for ends.
     pub load_fail: Option<MockDeath>,
+    /// The largest logit difference that the self-check of the models it is for is said to find, in nats; 0.02 are allowed.
+    pub self_check: Option<f64>,
 }
 
 impl MockReply {
@@ -157,6 +160,7 @@ struct RawReply {
     times: Option<u32>,
     allocate_bytes: Option<u64>,
     load_fail: Option<MockDeath>,
+    self_check: Option<Spanned<f64>>,
 }
 
 impl MockScript {
@@ -192,6 +196,14 @@ impl MockScript {
                     .map_err(|why| invalid(Some(span), why))
             }
         };
+        let difference = |value: Option<Spanned<f64>>| match value {
+            Some(nats) if !(nats.as_ref().is_finite() && *nats.as_ref() >= 0.0) => {
+                let found = *nats.as_ref();
+                let why = format!("`{found}` is no difference; a finite number from 0 on is");
+                Err(invalid(Some(nats.span()), why))
+            }
+            nats => Ok(nats.map(Spanned::into_inner)),
+        };
         let reply = |r: RawReply| {
             Ok(MockReply {
                 model: r.model,
@@ -206,6 +218,7 @@ impl MockScript {
                 times: r.times,
                 allocate_bytes: r.allocate_bytes,
                 load_fail: r.load_fail,
+                self_check: difference(r.self_check)?,
             })
         };
         let replies = raw.reply.into_iter().map(reply).collect::<Result<_, _>>()?;
@@ -225,6 +238,23 @@ impl MockScript {
     pub fn load_death(&self, model: &str) -> Option<MockDeath> {
         let mut rules = self.replies.iter().filter(|r| r.is_for(model));
         rules.find_map(|r| r.load_fail)
+    }
+
+    /// What the self-check of this model is said to find: `self_check` of the first rule for it that has one.
+    pub fn self_check(&self, model: &str) -> Option<SelfCheck> {
+        let mut rules = self.replies.iter().filter(|r| r.is_for(model));
+        rules
+            .find_map(|r| r.self_check)
+            .map(|logit_diff| SelfCheck {
+                tokens: 12,
+                positions: 2,
+                same_top1: if logit_diff <= 0.02 { 2 } else { 1 },
+                logit_diff,
+                logit_spread: 20.0,
+                batch_diff: 0.0,
+                tolerance: 1e-3,
+                took: Duration::from_millis(3),
+            })
     }
 
     /// The text it was read from.

@@ -283,7 +283,7 @@ fn scripts_with_mistakes() {
     for (text, message) in [
         (
             "[[reply]]\ntxt = \"a\"",
-            "script.toml:2:1: unknown field `txt`, expected one of `model`, `contains`, `text`, `ttft_ms`, `tpot_ms`, `load_ms`, `weights_bytes`, `fail`, `hang_ms`, `times`, `allocate_bytes`, `load_fail`",
+            "script.toml:2:1: unknown field `txt`, expected one of `model`, `contains`, `text`, `ttft_ms`, `tpot_ms`, `load_ms`, `weights_bytes`, `fail`, `hang_ms`, `times`, `allocate_bytes`, `load_fail`, `self_check`",
         ),
         (
             "[[reply]]\nfail = \"luck\"",

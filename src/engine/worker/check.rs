@@ -43,6 +43,10 @@ pub(super) fn info(info: &EngineInfo) -> Result<(), Violation> {
             return Err(Violation::Info { what });
         }
     }
+    // A child that says of itself that it computes wrongly does not say that it is loaded.
+    if info.check.as_ref().is_some_and(|check| !check.passed()) {
+        return Err(Violation::Info { what: "self-check" });
+    }
     Ok(())
 }
 

@@ -59,6 +59,10 @@ impl WorkerEngine {
                 })
             }
             FromWorker::NotLoaded(failed) => Err(failed.into()),
+            FromWorker::Unfit { device, check } => Err(EngineError::SelfCheck {
+                device,
+                check: Box::new(check),
+            }),
             other => Err(out_of_turn(&mut process, other, "a loaded model")),
         }
     }

@@ -4,16 +4,18 @@ use super::error::{Violation, WireError};
 use super::wire::{Reader, Writer};
 use crate::engine::{
     DecodingParams, ENGINE_VERSION, EngineError, EngineInfo, GenerateRequest, RawGeneration,
-    RawScore, ScoreRequest,
+    RawScore, ScoreRequest, Thoughts,
 };
-use crate::record::{DeviceChoice, Dtype, FailureKind, Finish, TokenTable};
+use crate::record::{
+    DeviceChoice, Dtype, FailureKind, Finish, SelfCheck, ThoughtMarkers, TokenTable,
+};
 use crate::units::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Version of the messages and of their order. Parent and child are the same program; this is for a program replaced while it runs.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// First bytes of a greeting.
 const MAGIC: &[u8; 8] = b"evalh-wk";
@@ -55,6 +57,8 @@ pub enum LoadSpec {
         context: u32,
         /// The bytes of every token, for stop strings.
         table: Arc<TokenTable>,
+        /// The id that begins a text, for the prompt of the self-check.
+        bos: Option<u32>,
     },
 }
 
@@ -176,6 +180,13 @@ pub(super) enum FromWorker {
     },
     /// The model could not be loaded.
     NotLoaded(Failed),
+    /// The model was loaded and computes something else than it should.
+    Unfit {
+        /// Where it was loaded.
+        device: String,
+        /// What was found.
+        check: SelfCheck,
+    },
     /// The result of a request to continue.
     Generated {
         /// Its index.
@@ -283,6 +294,7 @@ impl FromWorker {
             Self::Hello(_) => "hello",
             Self::Loaded { .. } => "loaded",
             Self::NotLoaded(_) => "not loaded",
+            Self::Unfit { .. } => "failed self-check",
             Self::Generated { .. } => "generated",
             Self::Scored { .. } => "scored",
             Self::Done(_) => "done",
@@ -329,6 +341,11 @@ impl FromWorker {
                 w = Writer::tagged(7);
                 w.bytes(message.as_bytes());
             }
+            Self::Unfit { device, check } => {
+                w = Writer::tagged(8);
+                w.bytes(device.as_bytes());
+                put_check(&mut w, check);
+            }
         }
         w.into_bytes()
     }
@@ -353,6 +370,10 @@ impl FromWorker {
             5 => Self::Done(r.option("failure", take_failed)?),
             6 => Self::Peak(r.option("peak", Reader::u64)?.map(Bytes)),
             7 => Self::Panicked(bounded(&r.text("panic", MESSAGE_BYTES)?)),
+            8 => Self::Unfit {
+                device: bounded(&r.text("device", NAME_BYTES)?),
+                check: take_check(&mut r, "self-check")?,
+            },
             found => {
                 return Err(WireError::Tag {
                     what: "message",
@@ -396,12 +417,14 @@ fn put_spec(w: &mut Writer, spec: &LoadSpec) {
             dtype,
             context,
             table,
+            bos,
         } => {
             w.u8(1);
             w.bytes(path.as_os_str().as_encoded_bytes());
             w.bytes(device.to_string().as_bytes());
             w.option(*dtype, |w, dtype| w.bytes(dtype.as_str().as_bytes()));
             w.u32(*context);
+            w.option(*bos, Writer::u32);
             w.length(table.len());
             for id in 0..table.len() {
                 w.bytes(table.piece(u32::try_from(id).unwrap_or(u32::MAX)));
@@ -424,6 +447,7 @@ fn take_spec(r: &mut Reader<'_>) -> Result<LoadSpec, WireError> {
                 Dtype::parse(&r.text(what, NAME_BYTES)?).ok_or(WireError::Text { what })
             })?;
             let context = r.u32("context")?;
+            let bos = r.option("beginning of a text", Reader::u32)?;
             // An empty piece takes the four bytes of its length.
             let count = r.length("token table", 4)?;
             let pieces = (0..count).map(|_| r.bytes("token"));
@@ -434,6 +458,7 @@ fn take_spec(r: &mut Reader<'_>) -> Result<LoadSpec, WireError> {
                 dtype,
                 context,
                 table: Arc::new(TokenTable::from_pieces(pieces)),
+                bos,
             })
         }
         found => Err(WireError::Tag {
@@ -469,6 +494,7 @@ fn put_generate(w: &mut Writer, request: &GenerateRequest) {
     for stop in &request.stop {
         w.bytes(stop);
     }
+    w.option(request.thoughts.as_ref(), put_thoughts);
     w.u8(u8::from(request.logprobs));
     w.option(request.timeout, Writer::duration);
 }
@@ -492,8 +518,63 @@ fn take_generate(r: &mut Reader<'_>) -> Result<GenerateRequest, WireError> {
         decoding,
         eos,
         stop: stop.collect::<Result<_, _>>()?,
+        thoughts: r.option("markers of thoughts", take_thoughts)?,
         logprobs: r.flag("switch for log-probabilities")?,
         timeout: r.option("time limit", Reader::duration)?,
+    })
+}
+
+fn put_thoughts(w: &mut Writer, thoughts: &Thoughts) {
+    let markers = &thoughts.markers;
+    w.length(markers.hidden.len());
+    for (id, text) in &markers.hidden {
+        w.u32(*id);
+        w.bytes(text);
+    }
+    w.u8(u8::from(markers.has_tokens));
+    w.u8(u8::from(markers.channels));
+    w.option(thoughts.open, Writer::u8);
+}
+
+fn take_thoughts(r: &mut Reader<'_>, what: &'static str) -> Result<Thoughts, WireError> {
+    let count = r.length(what, 8)?;
+    let hidden = (0..count).map(|_| Ok((r.u32(what)?, r.bytes(what)?.to_vec())));
+    let hidden = hidden.collect::<Result<_, WireError>>()?;
+    Ok(Thoughts {
+        markers: Arc::new(ThoughtMarkers {
+            hidden,
+            has_tokens: r.flag(what)?,
+            channels: r.flag(what)?,
+        }),
+        open: r.option(what, Reader::u8)?,
+    })
+}
+
+fn put_check(w: &mut Writer, check: &SelfCheck) {
+    w.u32(check.tokens);
+    w.u32(check.positions);
+    w.u32(check.same_top1);
+    for value in [
+        check.logit_diff,
+        check.logit_spread,
+        check.batch_diff,
+        check.tolerance,
+    ] {
+        w.f64(value);
+    }
+    w.duration(check.took);
+}
+
+fn take_check(r: &mut Reader<'_>, what: &'static str) -> Result<SelfCheck, WireError> {
+    Ok(SelfCheck {
+        tokens: r.u32(what)?,
+        positions: r.u32(what)?,
+        same_top1: r.u32(what)?,
+        logit_diff: r.f64(what)?,
+        logit_spread: r.f64(what)?,
+        batch_diff: r.f64(what)?,
+        tolerance: r.f64(what)?,
+        took: r.duration(what)?,
     })
 }
 
@@ -504,6 +585,7 @@ fn put_info(w: &mut Writer, info: &EngineInfo) {
     w.u32(info.threads);
     w.u32(info.context);
     w.u32(info.vocabulary);
+    w.option(info.check.as_ref(), put_check);
 }
 
 fn take_info(r: &mut Reader<'_>) -> Result<EngineInfo, WireError> {
@@ -515,6 +597,7 @@ fn take_info(r: &mut Reader<'_>) -> Result<EngineInfo, WireError> {
         threads: r.u32("number of threads")?,
         context: r.u32("context")?,
         vocabulary: r.u32("vocabulary")?,
+        check: r.option("self-check", take_check)?,
     })
 }
 

@@ -107,14 +107,21 @@ impl<W: Write> Link<W> {
         let begun = clock::now();
         let (mut engine, own_account) = match self.load(spec) {
             Ok(loaded) => loaded,
+            Err(EngineError::SelfCheck { device, check }) => {
+                let check = *check;
+                self.say(&FromWorker::Unfit { device, check });
+                return Ok(());
+            }
             Err(error) => {
                 self.say(&FromWorker::NotLoaded(Failed::of(&error)));
                 return Ok(());
             }
         };
+        let info = engine.info().clone();
+        let checked = info.check.as_ref().map_or(Duration::ZERO, |c| c.took);
         self.say(&FromWorker::Loaded {
-            info: engine.info().clone(),
-            load: own_account.unwrap_or_else(|| begun.elapsed()),
+            info,
+            load: own_account.unwrap_or_else(|| begun.elapsed().saturating_sub(checked)),
         });
         loop {
             match self.hear()? {
@@ -152,7 +159,7 @@ impl<W: Write> Link<W> {
                 if let Some(death) = script.load_death(&model) {
                     self.die(death);
                 }
-                let engine = MockEngine::new(Arc::new(script), &model);
+                let engine = MockEngine::load(Arc::new(script), &model)?;
                 let load = engine.scripted_load();
                 Ok((Box::new(engine), load))
             }
@@ -162,8 +169,9 @@ impl<W: Write> Link<W> {
                 dtype,
                 context,
                 table,
+                bos,
             } => {
-                let options = (device, dtype, context, table);
+                let options = (device, dtype, context, table, bos);
                 let engine = candle(&path, options, self.hooks)?;
                 Ok((engine, None))
             }
@@ -277,13 +285,19 @@ fn turn(found: &ToWorker, expected: &'static str) -> Violation {
 }
 
 /// How the real engine is loaded, as told by the parent.
-type CandleOptions = (DeviceChoice, Option<Dtype>, u32, Arc<TokenTable>);
+type CandleOptions = (
+    DeviceChoice,
+    Option<Dtype>,
+    u32,
+    Arc<TokenTable>,
+    Option<u32>,
+);
 
 /// The real engine over a weight file, opened and validated here.
 #[cfg(feature = "candle")]
 fn candle(
     path: &Path,
-    (device, dtype, context, table): CandleOptions,
+    (device, dtype, context, table, bos): CandleOptions,
     hooks: WorkerHooks,
 ) -> Result<Box<dyn Engine>, EngineError> {
     use crate::engine::{LoadOptions, open};
@@ -294,6 +308,7 @@ fn candle(
         dtype,
         context,
         table,
+        bos,
         peak_memory: hooks.peak_memory,
     };
     open(&file, &options)

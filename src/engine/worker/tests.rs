@@ -4,9 +4,12 @@ use super::frame::{FRAME_LIMIT, FrameError, read_frame, write_frame};
 use super::message::{Failed, FromWorker, Hello, LoadSpec, ToWorker};
 use super::*;
 use crate::engine::{
-    DecodingParams, EngineError, EngineInfo, GenerateRequest, RawGeneration, RawScore, ScoreRequest,
+    DecodingParams, EngineError, EngineInfo, GenerateRequest, RawGeneration, RawScore,
+    ScoreRequest, Thoughts,
 };
-use crate::record::{DeviceChoice, Dtype, FailureKind, Finish, TokenTable};
+use crate::record::{
+    DeviceChoice, Dtype, FailureKind, Finish, SelfCheck, ThoughtMarkers, TokenTable,
+};
 use crate::units::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -50,16 +53,47 @@ fn spec() -> impl Strategy<Value = LoadSpec> {
     ]);
     let pieces = vec(vec(any::<u8>(), 0..5), 0..30);
     let dtype = proptest::option::of(Just(Dtype::F32));
-    let candle = (".{0,30}", devices, dtype, any::<u32>(), pieces).prop_map(
-        |(path, device, dtype, context, pieces)| LoadSpec::Candle {
+    let rest = (pieces, any::<Option<u32>>());
+    let candle = (".{0,30}", devices, dtype, any::<u32>(), rest).prop_map(
+        |(path, device, dtype, context, (pieces, bos))| LoadSpec::Candle {
             path: PathBuf::from(path),
             device,
             dtype,
             context,
             table: Arc::new(TokenTable::from_pieces(pieces)),
+            bos,
         },
     );
     prop_oneof![mock, candle]
+}
+
+fn thoughts() -> impl Strategy<Value = Thoughts> {
+    let hidden = vec((any::<u32>(), vec(any::<u8>(), 0..6)), 0..4);
+    (hidden, any::<[bool; 2]>(), any::<Option<u8>>()).prop_map(
+        |(hidden, [has_tokens, channels], open)| Thoughts {
+            markers: Arc::new(ThoughtMarkers {
+                hidden,
+                has_tokens,
+                channels,
+            }),
+            open,
+        },
+    )
+}
+
+fn self_check() -> impl Strategy<Value = SelfCheck> {
+    (any::<[u32; 3]>(), any::<[f64; 4]>(), duration()).prop_map(|(counts, values, took)| {
+        SelfCheck {
+            tokens: counts[0],
+            positions: counts[1],
+            same_top1: counts[2],
+            logit_diff: values[0],
+            logit_spread: values[1],
+            batch_diff: values[2],
+            tolerance: values[3],
+            took,
+        }
+    })
 }
 
 fn generate_request() -> impl Strategy<Value = GenerateRequest> {
@@ -73,11 +107,12 @@ fn generate_request() -> impl Strategy<Value = GenerateRequest> {
     let rest = (
         vec(any::<u32>(), 0..6),
         vec(vec(any::<u8>(), 0..6), 0..4),
+        proptest::option::of(thoughts()),
         any::<bool>(),
         proptest::option::of(duration()),
     );
     (vec(any::<u32>(), 0..40), any::<u32>(), decoding, rest).prop_map(
-        |(ids, max_tokens, decoding, (eos, stop, logprobs, timeout))| GenerateRequest {
+        |(ids, max_tokens, decoding, (eos, stop, thoughts, logprobs, timeout))| GenerateRequest {
             ids,
             max_tokens,
             decoding: DecodingParams {
@@ -89,6 +124,7 @@ fn generate_request() -> impl Strategy<Value = GenerateRequest> {
             },
             eos,
             stop,
+            thoughts,
             logprobs,
             timeout,
         },
@@ -145,10 +181,12 @@ fn raw_score() -> impl Strategy<Value = RawScore> {
 }
 
 fn from_worker() -> impl Strategy<Value = FromWorker> {
-    let loaded = (".{0,20}", any::<u32>(), duration()).prop_map(|(text, number, load)| {
+    let check = proptest::option::of(self_check());
+    let loaded = (".{0,20}", any::<u32>(), duration(), check).prop_map(|(text, n, load, check)| {
         let info = EngineInfo {
-            threads: number,
+            threads: n,
             dtype: text,
+            check,
             ..info()
         };
         FromWorker::Loaded { info, load }
@@ -157,6 +195,8 @@ fn from_worker() -> impl Strategy<Value = FromWorker> {
         Just(FromWorker::Hello(Hello::own())),
         loaded,
         failed().prop_map(FromWorker::NotLoaded),
+        ("[a-z]{0,20}", self_check())
+            .prop_map(|(device, check)| FromWorker::Unfit { device, check }),
         (any::<u32>(), raw_generation()).prop_map(|(index, raw)| FromWorker::Generated {
             index,
             result: Ok(raw)
@@ -261,7 +301,7 @@ fn a_stated_length_allocates_nothing() {
     for bytes in [
         &b"\x03\xff\xff\xff\xff"[..],
         b"\x05\x00\x00\x00\x40abcd",
-        b"\x01\x01\x00\x00\x00\x00\x03\x00\x00\x00cpu\x00\x00\x00\x00\x00\xff\xff\xff\x7f",
+        b"\x01\x01\x00\x00\x00\x00\x03\x00\x00\x00cpu\x00\x00\x00\x00\x00\x00\xff\xff\xff\x7f",
     ] {
         let error = ToWorker::decode(bytes).unwrap_err();
         assert!(matches!(error, WireError::Truncated { .. }), "{error}");
@@ -280,6 +320,7 @@ fn info() -> EngineInfo {
         threads: 1,
         context: 100,
         vocabulary: 258,
+        check: None,
     }
 }
 
@@ -703,7 +744,7 @@ fn a_stranger_is_found_out_and_ended() {
     ]);
     let other = printf(&[FromWorker::Hello(Hello::own())])
         // The first byte of the protocol version.
-        .replacen("\\001", "\\002", 1);
+        .replacen("\\002", "\\003", 1);
     for (script, text) in [
         ("exit 3".to_owned(), "the worker ended with exit code 3"),
         (

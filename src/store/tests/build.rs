@@ -108,6 +108,7 @@ pub(super) fn generation(ttft_ms: u64, gap_ms: u64, tokens: u32) -> Generation {
             token_at,
         },
         logprobs: Some(vec![-0.5, f32::NEG_INFINITY]),
+        reasoning: None,
     }
 }
 
@@ -178,6 +179,7 @@ pub(super) fn loaded() -> LoadedModel {
         simd: "none".to_owned(),
         threads: 1,
         engine: "mock 1".to_owned(),
+        check: None,
     }
 }
 

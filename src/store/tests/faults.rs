@@ -172,6 +172,10 @@ fn values_no_evalh_writes_are_errors_with_their_column() {
             "column `load_ns` of `:memory:` holds a value that is not set together with device and engine: `NULL`",
         ),
         (
+            "UPDATE sample SET reasoning_tokens = 1, answer_at = 99 WHERE completion IS NOT NULL",
+            "column `answer_at` of `:memory:` holds a value that is not the place of a character: `99`",
+        ),
+        (
             "UPDATE run SET seed = '-5'",
             "column `seed` of `:memory:` holds a value that is not an unsigned number: `-5`",
         ),

@@ -4,5 +4,6 @@ mod build;
 mod errors;
 mod faults;
 mod likelihood;
+mod migrations;
 mod roundtrip;
 mod views;

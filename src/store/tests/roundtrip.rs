@@ -7,9 +7,10 @@ use super::build::{
 use crate::record::{
     CheckRecord, ChoiceMetric, ChoiceScore, ChoiceScoring, Component, Digest, Evidence, Failure,
     FailureKind, Finish, Generation, HostFacts, LoadedModel, Look, LookVerdict, MemoryEstimate,
-    Message, ModelRecord, ModelStatus, Outcome, PlannedModelRecord, Role, RunEvent, RunEventKind,
-    RunHeader, RunId, RunRecord, RunStatus, SampleKey, SampleRecord, SampleScore, ScoreValue,
-    Scoring, SettingRecord, SkipReason, SuiteFacts, TaskKind, TextScoring, Timing,
+    Message, ModelRecord, ModelStatus, Outcome, PlannedModelRecord, Reasoning, Role, RunEvent,
+    RunEventKind, RunHeader, RunId, RunRecord, RunStatus, SampleKey, SampleRecord, SampleScore,
+    ScoreValue, Scoring, SelfCheck, SettingRecord, SkipReason, SuiteFacts, TaskKind, TextScoring,
+    Timing,
 };
 use crate::store::Store;
 use crate::units::Bytes;
@@ -145,9 +146,11 @@ fn finishes() -> impl Strategy<Value = Finish> {
 prop_compose! {
     fn generations()(completion in text(), token_ids in vec(any::<u32>(), 0..6), prompt_tokens: u32, prompt_digest in hash(),
         finish in finishes(), tokenize in span(), prefill in option::of(span()), token_at in vec(span(), 0..6), total in span(),
-        logprobs in option::of(vec(any::<f32>(), 0..6))) -> Generation {
+        logprobs in option::of(vec(any::<f32>(), 0..6)), thought in option::of((any::<u32>(), any::<prop::sample::Index>()))) -> Generation {
+        let places: Vec<usize> = completion.char_indices().map(|(at, _)| at).chain([completion.len()]).collect();
+        let reasoning = thought.map(|(tokens, at)| Reasoning { tokens, answer_at: *at.get(&places) as u32 });
         Generation { completion, token_ids, prompt_tokens, prompt_digest, finish,
-            timing: Timing { tokenize, prefill, token_at, total }, logprobs }
+            timing: Timing { tokenize, prefill, token_at, total }, logprobs, reasoning }
     }
 }
 
@@ -242,9 +245,16 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn loads()(load in span(), texts in vec(text(), 4), threads: u32) -> LoadedModel {
+    fn self_checks()(counts: [u32; 3], values in vec(number(), 4), took in span()) -> SelfCheck {
+        SelfCheck { tokens: counts[0], positions: counts[1], same_top1: counts[2], logit_diff: values[0], logit_spread: values[1],
+            batch_diff: values[2], tolerance: values[3], took }
+    }
+}
+
+prop_compose! {
+    fn loads()(load in span(), texts in vec(text(), 4), threads: u32, check in option::of(self_checks())) -> LoadedModel {
         let [device, dtype, simd, engine] = texts.try_into().unwrap();
-        LoadedModel { load, device, dtype, simd, threads, engine }
+        LoadedModel { load, device, dtype, simd, threads, engine, check }
     }
 }
 
