@@ -289,11 +289,10 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut Blueprint);
+
     /// A check against a decoder whose description `change` made another.
-    fn check_against(
-        device: DeviceChoice,
-        change: fn(&mut Blueprint),
-    ) -> Result<SelfCheck, EngineError> {
+    fn check_against(device: DeviceChoice, change: Change) -> Result<SelfCheck, EngineError> {
         let file = file("llama");
         let options = options(device);
         let mut engine = CandleEngine::load(&file, &options).unwrap();
@@ -341,7 +340,7 @@ mod tests {
     fn a_wrong_kernel_is_caught() {
         assert!(check_against(DeviceChoice::Cpu, |_| {}).is_ok());
         // Each is what a kernel would compute that is wrong in one place.
-        let wrong: [(&str, fn(&mut Blueprint)); 4] = [
+        let wrong: [(&str, Change); 4] = [
             ("scores of attention", |b| b.attention_scale *= 1.5),
             ("epsilon of the norm", |b| b.eps *= 1e4),
             ("activation", |b| {
