@@ -8,10 +8,15 @@ use super::observed::Observed;
 use super::options::AnalysisOptions;
 use super::value::{Absence, Value};
 use super::warning::Warning;
-use super::{costs, fit, pairs, quality, reliability, resources, sequential, shape, slices, speed};
+use super::{
+    costs, fit, likelihood, pairs, quality, reliability, resources, sequential, shape, slices,
+    speed,
+};
 use crate::cost::{self, CostError, Machine, PriceCard, Work};
 use crate::metric::{self, Direction, Level, Metric};
-use crate::record::{HostFacts, LookVerdict, ModelRecord, ModelStatus, RunRecord, RunStatus};
+use crate::record::{
+    HostFacts, LookVerdict, ModelRecord, ModelStatus, RunRecord, RunStatus, Scoring,
+};
 use crate::stats::{desc, paired};
 use crate::units::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +30,15 @@ const SECONDARY: [&str; 5] = [
     "peak_bytes",
 ];
 /// Metrics that can order models and be compared by prompt.
-const PRIMARIES: [&str; 2] = ["score", "pass_rate"];
+const PRIMARIES: [&str; 7] = [
+    "score",
+    "pass_rate",
+    "acc",
+    "acc_norm",
+    "acc_bytes",
+    "acc_mutual_info",
+    "bits_per_byte",
+];
 /// Prices older than this are said to be old.
 const PRICE_DAYS: i64 = 90;
 /// Prompts from which on intervals no longer lean on the assumed distribution.
@@ -199,6 +212,7 @@ fn values(
     let level = options.level;
     quality::values(data, level)
         .into_iter()
+        .chain(likelihood::values(data, level))
         .chain(speed::values(data, options))
         .chain(resources::values(data.model))
         .chain(reliability::values(data, level))
@@ -349,6 +363,7 @@ fn warnings(
     for (model, data) in report.models.iter().zip(data) {
         out.extend(speed_warnings(model, data));
     }
+    out.extend(window_warning(&report.models, data));
     let tokenizers: BTreeSet<_> = report
         .models
         .iter()
@@ -381,6 +396,18 @@ fn sample_warnings(report: &ModelReport) -> Vec<Warning> {
             model: model(),
             count: tally.failed,
             of,
+        });
+    }
+    let texts = (
+        report.samples.iter().filter(|s| s.text).count() as u64,
+        report.samples.iter().filter(|s| s.text && !s.generated),
+    );
+    let lost = texts.1.count() as u64;
+    if lost > 0 {
+        out.push(Warning::TextsNotMeasured {
+            model: model(),
+            count: lost,
+            of: texts.0,
         });
     }
     if tally.unscored > 0 {
@@ -436,6 +463,29 @@ fn ranking_warning(models: &[ModelReport], primary: &Metric) -> Option<Warning> 
         }
     }
     None
+}
+
+/// Texts that models read in windows of different lengths, because the context of one ends before the task's window does.
+fn window_warning(models: &[ModelReport], data: &[ModelData<'_>]) -> Option<Warning> {
+    let longest = |data: &ModelData<'_>| {
+        let texts = data.samples.iter().filter_map(|s| match &s.scoring {
+            Some(Scoring::Text(t)) => Some(t.window),
+            _ => None,
+        });
+        texts.min()
+    };
+    let windows: Vec<(u32, &ModelReport)> = data
+        .iter()
+        .zip(models)
+        .filter_map(|(data, model)| Some((longest(data)?, model)))
+        .collect();
+    let shortest = windows.iter().min_by_key(|w| w.0)?;
+    let most = windows.iter().map(|w| w.0).max()?;
+    (shortest.0 < most).then(|| Warning::WindowsDiffer {
+        model: shortest.1.short.clone(),
+        window: shortest.0,
+        most,
+    })
 }
 
 fn memory_warnings(report: &ModelReport, peak: Option<Bytes>, budget: Bytes) -> Vec<Warning> {

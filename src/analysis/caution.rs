@@ -1,6 +1,7 @@
 //! What a reader should know before trusting a comparison. A closed list.
 
 use super::contrast::ContrastReport;
+use super::likelihood;
 use super::model::Verdict;
 use super::observed::{Observed, ObservedEpoch};
 use super::pairs::Groups;
@@ -74,6 +75,11 @@ pub enum ContrastCaution {
         /// The other way round.
         high: f64,
     },
+    /// Texts were read in windows of different lengths.
+    WindowsDiffer {
+        /// Texts.
+        texts: usize,
+    },
     /// Another method on the same data comes to another verdict.
     MethodsDisagree {
         /// Metric.
@@ -110,6 +116,7 @@ impl ContrastCaution {
             Self::RankingDependsOnUnanswered { .. } => "ranking_depends_on_unanswered",
             Self::Failed { .. } => "failed",
             Self::Unscored { .. } => "unscored",
+            Self::WindowsDiffer { .. } => "windows_differ",
             Self::MethodsDisagree { .. } => "methods_disagree",
             Self::DifferentHosts { .. } => "different_hosts",
             Self::BadPrices { .. } => "bad_prices",
@@ -224,6 +231,10 @@ impl fmt::Display for ContrastCaution {
                     all.join(", ")
                 )
             }
+            Self::WindowsDiffer { texts } => write!(
+                f,
+                "{texts} texts were read in windows of different lengths, because a context ends before the task's window: their perplexities cannot be compared"
+            ),
             Self::BadPrices { why } => f.write_str(why),
         }
     }
@@ -262,6 +273,10 @@ pub(super) fn all(
     out.extend(ranking(report));
     out.extend(failed(groups));
     out.extend(unscored(groups));
+    let texts = likelihood::windows_differ(groups.iter().copied());
+    if texts > 0 {
+        out.push(ContrastCaution::WindowsDiffer { texts });
+    }
     out.extend(disagreement(report));
     if let (Some(x), Some(y)) = (&a.host, &b.host) {
         let differences = x.differences(y);
@@ -348,6 +363,8 @@ fn failed(groups: &[Groups<'_>]) -> Option<ContrastCaution> {
 
 /// Bounds of the difference of the pass rates over everything that could not be judged.
 fn unscored(groups: &[Groups<'_>]) -> Option<ContrastCaution> {
+    let judged = |g: &&Groups<'_>| !g.0.iter().chain(g.1).any(ObservedEpoch::is_text);
+    let groups: Vec<Groups<'_>> = groups.iter().filter(judged).copied().collect();
     let any_judged = groups
         .iter()
         .any(|g| g.0.iter().chain(g.1).any(|e| e.passed.is_some()));

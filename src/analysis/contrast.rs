@@ -10,10 +10,12 @@ use super::caution::{self, ContrastCaution};
 use super::changes::{self, PromptChanges};
 use super::error::AnalysisError;
 use super::estimate;
+use super::likelihood::Per;
 use super::model::{ComparisonReport, PairReport, Verdict};
 use super::observed::{HostClass, Observed, ObservedEpoch, ObservedSuite};
 use super::options::AnalysisOptions;
 use super::pairs::{self, COMPARED, DESCRIBED, Groups, Kind};
+use super::shape;
 use super::value::{Absence, Value};
 use crate::cost::{Machine, PriceCard, Work};
 use crate::metric::Metric;
@@ -179,9 +181,10 @@ pub fn contrast(
         level: options.level,
         points: a.metric.is_none(),
     };
-    let details = COMPARED
-        .iter()
-        .chain(&DESCRIBED)
+    let rows = |table| pairs::applicable(table, &groups, [a, b]);
+    let details = rows(&COMPARED)
+        .into_iter()
+        .chain(rows(&DESCRIBED))
         .map(|(id, kind, observe)| work.detail(id, *kind, *observe, rate))
         .collect();
     let primary = pairs::primary(a);
@@ -232,7 +235,7 @@ fn side(own: &Observed, groups: &[Groups<'_>], position: usize, other: &Observed
             Vec::new()
         },
         unscored: epochs()
-            .filter(|e| e.score.is_none() && e.passed.is_none())
+            .filter(|e| e.score.is_none() && e.passed.is_none() && !e.is_text())
             .count() as u64,
         peak_bytes: own.peak_bytes,
         load_ns: own.load_ns,
@@ -241,8 +244,15 @@ fn side(own: &Observed, groups: &[Groups<'_>], position: usize, other: &Observed
 
 /// The primary metric with and without the samples that have no answer to judge.
 fn answered(groups: &[Groups<'_>], primary: &Metric) -> Option<Answered> {
-    let missing =
-        |epochs: &[ObservedEpoch]| epochs.iter().filter(|e| !e.is_answered()).count() as u64;
+    if Per::parse(primary.id).is_some() {
+        return None;
+    }
+    let observe = pairs::observe(primary.id)?;
+    let concerned = |e: &ObservedEpoch| shape::concerned(primary, observe, e);
+    let missing = |epochs: &[ObservedEpoch]| {
+        let open = |e: &&ObservedEpoch| concerned(e) && !e.is_answered();
+        epochs.iter().filter(open).count() as u64
+    };
     let unanswered = [
         groups.iter().map(|g| missing(g.0)).sum(),
         groups.iter().map(|g| missing(g.1)).sum(),
@@ -250,14 +260,11 @@ fn answered(groups: &[Groups<'_>], primary: &Metric) -> Option<Answered> {
     if unanswered == [0, 0] {
         return None;
     }
-    let observe = pairs::observe(primary.id)?;
     let difference = |(a, b): &(Vec<f64>, Vec<f64>)| Some(desc::mean(a)? - desc::mean(b)?);
-    let wrong = pairs::prompt_means(groups, |e| {
-        if e.is_answered() {
-            observe(e)
-        } else {
-            Some(0.0)
-        }
+    let wrong = pairs::prompt_means(groups, |e| match (concerned(e), e.is_answered()) {
+        (false, _) => None,
+        (true, true) => observe(e),
+        (true, false) => Some(0.0),
     });
     let left = pairs::prompt_means(groups, |e| observe(e).filter(|_| e.is_answered()));
     Some(Answered {

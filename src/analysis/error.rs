@@ -15,6 +15,14 @@ pub enum AnalysisError {
         /// What was given.
         level: f64,
     },
+    /// A run until it is resolved, with a metric that has no bounds.
+    #[error(
+        "a run until it is resolved needs a metric with bounds, which `{metric}` does not have"
+    )]
+    UnboundedPrimary {
+        /// The metric that decides.
+        metric: &'static str,
+    },
     /// The run has no measured model with this name or id.
     #[error("model `{name}` is not in run `{run}`{}", did_you_mean(nearest.as_deref()))]
     UnknownModel {
@@ -254,6 +262,9 @@ impl AnalysisError {
             Self::DifferentMetrics { .. } => {
                 Some("choose a metric that both have with `--metric`".to_owned())
             }
+            Self::UnboundedPrimary { .. } => {
+                Some("leave out `--until-resolved` and compare the models of the run".to_owned())
+            }
             Self::UnknownModel { .. }
             | Self::BadLevel { .. }
             | Self::BadLine { .. }
@@ -278,6 +289,13 @@ mod tests {
                 AnalysisError::BadLevel { level: 95.0 },
                 "confidence level is `95` but must be above 0 and below 1",
                 None,
+            ),
+            (
+                AnalysisError::UnboundedPrimary {
+                    metric: "bits_per_byte",
+                },
+                "a run until it is resolved needs a metric with bounds, which `bits_per_byte` does not have",
+                Some("leave out `--until-resolved` and compare the models of the run"),
             ),
             (
                 AnalysisError::UnknownModel {

@@ -125,6 +125,7 @@ impl SampleFile {
             prompt_tokens: None,
             completion_tokens: None,
             completion: record.answer.as_ref().map(|a| Digest::of(a.as_bytes())),
+            likelihood: None,
         };
         self.store(number, &filter, hash, record, epoch)
     }
@@ -254,6 +255,7 @@ impl SampleFile {
             metric: Some(metric.clone()),
             sequential: false,
             host: None,
+            tokenizer: None,
             peak_bytes: None,
             load_ns: None,
             prompts: self

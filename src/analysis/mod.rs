@@ -23,6 +23,7 @@ mod error;
 mod estimate;
 mod fit;
 mod gate;
+mod likelihood;
 mod lm_eval;
 mod model;
 mod observed;
@@ -57,6 +58,7 @@ pub use gate::{
     GateReason, GateReport, GateResult, GateRule, GateSide, GateVerdict, Joined, MarginOrigin,
     SampleText, gate, gateable,
 };
+pub use likelihood::ObservedLikelihood;
 pub use lm_eval::{SampleFile, SampleFileOptions, finish_samples};
 pub use model::{
     ComparisonReport, CostReport, Figure, FitReport, ModelFit, ModelReport, NextStep, Omnibus,

@@ -183,6 +183,8 @@ pub struct SampleReport {
     pub why: Option<String>,
     /// Whether there is something to judge: a generation, or log-likelihoods.
     pub generated: bool,
+    /// Whether it is a text, about which nothing is right or wrong.
+    pub text: bool,
 }
 
 /// A metric with its value.
@@ -262,8 +264,10 @@ pub struct SliceReport {
     pub prompts: usize,
     /// Samples in it.
     pub samples: usize,
-    /// Metrics of the slice, in catalogue order.
+    /// Metrics of the slice, in catalogue order; those of questions and of texts only where there are some.
     pub figures: Vec<Figure>,
+    /// The metric that decides its questions with choices; `None` without one, and where they differ.
+    pub deciding: Option<&'static Metric>,
 }
 
 impl SliceReport {

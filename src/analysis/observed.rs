@@ -13,6 +13,7 @@
 
 use super::dataset::ModelData;
 use super::error::AnalysisError;
+use super::likelihood::{self, ObservedLikelihood};
 use super::sequential;
 use crate::metric;
 use crate::record::{
@@ -52,6 +53,13 @@ pub struct Observed {
     pub sequential: bool,
     /// The class of machine it was measured on; `None` where the source does not tell.
     pub host: Option<HostClass>,
+    /// Digest of the model's tokenizer, which perplexities of tokens depend on; `None` where the source does not tell.
+    #[serde(
+        default,
+        with = "optional_digest",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub tokenizer: Option<Digest>,
     /// Peak memory while the model was loaded.
     pub peak_bytes: Option<u64>,
     /// From the start of loading until the first token was possible.
@@ -131,9 +139,12 @@ pub struct ObservedEpoch {
     pub prompt_tokens: Option<u32>,
     /// Tokens of the completion.
     pub completion_tokens: Option<u32>,
-    /// Digest of the completion, to see which answers changed.
+    /// Digest of the completion, or of the log-probabilities, to see which answers changed.
     #[serde(with = "optional_digest")]
     pub completion: Option<Digest>,
+    /// What its log-likelihoods said; `None` for what is generated, and for files that do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub likelihood: Option<ObservedLikelihood>,
 }
 
 impl Observed {
@@ -175,6 +186,7 @@ impl Observed {
     pub(super) fn of_data(run: &RunRecord, data: &ModelData<'_>) -> Self {
         let suite = &run.header.suite;
         let loaded = data.model.loaded.as_ref();
+        let mutual = likelihood::mutual_tasks(data.samples.iter().copied());
         Self {
             label: data.model.planned.name.clone(),
             model: Some(data.model.planned.id.clone()),
@@ -189,13 +201,17 @@ impl Observed {
             metric: None,
             sequential: sequential::level(run).is_some(),
             host: Some(HostClass::of(&run.header.host, loaded)),
+            tokenizer: data.model.planned.tokenizer_digest.clone(),
             peak_bytes: data.model.peak.map(crate::units::Bytes::get),
             load_ns: loaded.map(|l| u64::try_from(l.load.as_nanos()).unwrap_or(u64::MAX)),
             prompts: data
                 .prompts
                 .by_content()
                 .iter()
-                .map(|(content, group)| (content.as_str().to_owned(), ObservedPrompt::of(group)))
+                .map(|(content, group)| {
+                    let prompt = ObservedPrompt::of(group, &mutual);
+                    (content.as_str().to_owned(), prompt)
+                })
                 .collect(),
         }
     }
@@ -298,13 +314,13 @@ fn short(text: &str) -> Result<(), Problem> {
 }
 
 impl ObservedPrompt {
-    fn of(group: &[&SampleRecord]) -> Self {
+    fn of(group: &[&SampleRecord], mutual: &BTreeSet<&str>) -> Self {
         let first = group.first();
         Self {
             task: first.map_or_else(String::new, |s| s.key.task.clone()),
             sample: first.map_or_else(String::new, |s| s.key.sample.clone()),
             asked: None,
-            epochs: group.iter().map(|s| ObservedEpoch::of(s)).collect(),
+            epochs: group.iter().map(|s| ObservedEpoch::of(s, mutual)).collect(),
         }
     }
 
@@ -322,12 +338,17 @@ impl ObservedPrompt {
                 ("tpot_ms", epoch.tpot_ms),
                 ("e2e_ms", epoch.e2e_ms),
             ];
-            for (what, value) in times.into_iter().chain([("score", epoch.score)]) {
+            let logprob = match epoch.likelihood {
+                Some(ObservedLikelihood::Text { logprob, .. }) => Some(logprob),
+                _ => None,
+            };
+            let signed = [("score", epoch.score), ("logprob", logprob)];
+            for (what, value) in times.into_iter().chain(signed) {
                 let Some(value) = value else { continue };
                 if !value.is_finite() {
                     return Err((what, Problem::NotFinite(value)));
                 }
-                if value < 0.0 && what != "score" {
+                if value < 0.0 && what.ends_with("_ms") {
                     return Err((what, Problem::Negative(value)));
                 }
             }
@@ -341,11 +362,16 @@ impl ObservedEpoch {
     pub(super) fn is_answered(&self) -> bool {
         matches!(
             self.outcome,
-            None | Some(Outcome::Correct | Outcome::Incorrect)
+            None | Some(Outcome::Correct | Outcome::Incorrect | Outcome::Measured)
         )
     }
 
-    fn of(sample: &SampleRecord) -> Self {
+    /// Whether it is of a text, about which nothing is right or wrong.
+    pub(super) fn is_text(&self) -> bool {
+        self.likelihood.is_some_and(|l| l.is_text())
+    }
+
+    fn of(sample: &SampleRecord, mutual: &BTreeSet<&str>) -> Self {
         let generation = sample.generation.as_ref();
         Self {
             outcome: Some(sample.score.outcome),
@@ -356,7 +382,10 @@ impl ObservedEpoch {
             e2e_ms: generation.map(metric::e2e_ms),
             prompt_tokens: generation.map(|g| g.prompt_tokens),
             completion_tokens: generation.map(Generation::completion_tokens),
-            completion: generation.map(|g| Digest::of(g.completion.as_bytes())),
+            completion: generation
+                .map(|g| Digest::of(g.completion.as_bytes()))
+                .or_else(|| sample.scoring.as_ref().map(likelihood::digest)),
+            likelihood: ObservedLikelihood::of(sample, mutual),
         }
     }
 }

@@ -8,11 +8,13 @@
 use super::analyse::{primary_of, role_of};
 use super::error::AnalysisError;
 use super::estimate::method_id;
+use super::likelihood::Per;
 use super::model::{ComparisonReport, PairReport, Role, Scale, TestReport, Verdict};
 use super::observed::{Observed, ObservedEpoch, ObservedPrompt};
 use super::options::AnalysisOptions;
 use super::value::{Absence, Measured, Value};
 use crate::metric::{self, Direction, Metric};
+use crate::record::ChoiceMetric;
 use crate::stats::paired_binary::{self, PairedTable};
 use crate::stats::power::{self, Errors};
 use crate::stats::{Comparison, Interval, Method, NotEstimable, Test};
@@ -115,11 +117,48 @@ pub(super) enum Kind {
     Ratio,
 }
 
+/// A compared metric: its id, how it is compared, what a repetition says of it.
+pub(super) type Row = (&'static str, Kind, Observe);
+
+/// The rows that two sides can be compared by. What log-likelihoods give is left out where a side has none, and the perplexity of tokens between
+/// different tokenizers.
+pub(super) fn applicable<'r>(
+    rows: &'r [Row],
+    groups: &[Groups<'_>],
+    [left, right]: [&Observed; 2],
+) -> Vec<&'r Row> {
+    let same_tokenizer = left.tokenizer.is_some() && left.tokenizer == right.tokenizer;
+    let seen = |observe: Observe| {
+        let any = |epochs: &[ObservedEpoch]| epochs.iter().any(|e| observe(e).is_some());
+        groups.iter().any(|(x, y)| any(x) && any(y))
+    };
+    let measured = |id: &str| Per::parse(id).is_some() || ChoiceMetric::parse(id).is_some();
+    rows.iter()
+        .filter(|(id, _, observe)| !measured(id) || seen(*observe))
+        .filter(|(id, _, _)| *id != Per::Token.id() || same_tokenizer)
+        .collect()
+}
+
 /// What is tested, in the order of the catalogue.
-pub(super) const COMPARED: [(&str, Kind, Observe); 5] = [
+pub(super) const COMPARED: [Row; 10] = [
     ("score", Kind::Difference, |e| e.score),
     ("pass_rate", Kind::Pass, |e| {
         e.passed.map(|p| f64::from(u8::from(p)))
+    }),
+    ("acc", Kind::Pass, |e| {
+        e.likelihood?.accuracy(ChoiceMetric::Acc)
+    }),
+    ("acc_norm", Kind::Pass, |e| {
+        e.likelihood?.accuracy(ChoiceMetric::AccNorm)
+    }),
+    ("acc_bytes", Kind::Pass, |e| {
+        e.likelihood?.accuracy(ChoiceMetric::AccBytes)
+    }),
+    ("acc_mutual_info", Kind::Pass, |e| {
+        e.likelihood?.accuracy(ChoiceMetric::AccMutualInfo)
+    }),
+    ("bits_per_byte", Kind::Ratio, |e| {
+        e.likelihood?.perplexity(Per::ByteInBits)
     }),
     ("ttft_ms_mean", Kind::Ratio, |e| e.ttft_ms),
     ("e2e_ms_mean", Kind::Ratio, |e| e.e2e_ms),
@@ -129,8 +168,17 @@ pub(super) const COMPARED: [(&str, Kind, Observe); 5] = [
 ];
 
 /// What has an interval and no test: it says the same as a tested one in other words (the time of a token is the inverse of the speed; on
-/// one machine and one price card costs are in the ratio of the times), or neither side of it is better.
-pub(super) const DESCRIBED: [(&str, Kind, Observe); 3] = [
+/// one machine and one price card costs are in the ratio of the times; a perplexity is a power of the bits), or neither side of it is better.
+pub(super) const DESCRIBED: [Row; 6] = [
+    ("token_perplexity", Kind::Ratio, |e| {
+        e.likelihood?.perplexity(Per::Token)
+    }),
+    ("word_perplexity", Kind::Ratio, |e| {
+        e.likelihood?.perplexity(Per::Word)
+    }),
+    ("byte_perplexity", Kind::Ratio, |e| {
+        e.likelihood?.perplexity(Per::Byte)
+    }),
     ("tpot_ms_mean", Kind::Ratio, |e| e.tpot_ms),
     ("completion_tokens_mean", Kind::Ratio, |e| {
         e.completion_tokens.map(f64::from)
@@ -162,8 +210,8 @@ fn raw_pair(
     planner: &mut Planner,
 ) -> RawPair {
     let groups = joined(left, right);
-    let mut all = |metrics: &[(&str, Kind, Observe)]| -> Vec<RawComparison> {
-        let raw = |(id, kind, observe): &(&str, Kind, Observe)| {
+    let mut all = |metrics: &[Row]| -> Vec<RawComparison> {
+        let raw = |(id, kind, observe): &Row| {
             let means = prompt_means(&groups, *observe);
             match kind {
                 Kind::Difference => difference(id, &means, planner),
@@ -171,7 +219,10 @@ fn raw_pair(
                 Kind::Ratio => ratio(id, &means, planner),
             }
         };
-        metrics.iter().filter_map(raw).collect()
+        applicable(metrics, &groups, [left, right])
+            .into_iter()
+            .filter_map(raw)
+            .collect()
     };
     RawPair {
         a,

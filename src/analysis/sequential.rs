@@ -7,12 +7,13 @@
 //! interval leaves 0 out. Neither depends on the order of the records.
 
 use super::dataset::ModelData;
+use super::error::AnalysisError;
 use super::estimate::method_id;
 use super::model::{PairReport, Stopping, TestReport, Verdict};
-use super::quality;
 use super::value::Value;
-use crate::metric::{Direction, Metric};
-use crate::record::{Digest, Evidence, RunRecord, SampleRecord};
+use super::{likelihood, quality};
+use crate::metric::{Direction, Metric, Unit};
+use crate::record::{ChoiceMetric, Digest, Evidence, RunRecord, SampleRecord};
 use crate::stats::betting::{self, Anytime};
 use crate::stats::{Method, NotEstimable, desc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,16 +42,23 @@ pub(super) fn stopping(run: &RunRecord) -> Option<Stopping> {
 
 /// The primary metric's value of a sample, and how far it can differ between two models.
 fn observe(metric: &Metric, sample: &SampleRecord) -> Option<f64> {
+    if let Some(choice) = ChoiceMetric::parse(metric.id) {
+        // The task of a decided metric has measured it, so that a failed question is wrong by it too.
+        let mutual = std::collections::BTreeSet::from([sample.key.task.as_str()]);
+        return likelihood::right(sample, choice, &mutual);
+    }
     match metric.id {
         "pass_rate" => quality::passed(sample),
-        _ => sample.score.score,
+        "score" => sample.score.score,
+        _ => None,
     }
 }
 
 fn range(metric: &Metric) -> f64 {
-    match metric.id {
-        "pass_rate" => 1.0,
-        _ => 10.0,
+    if metric.unit == Unit::Share {
+        1.0
+    } else {
+        10.0
     }
 }
 
@@ -67,6 +75,18 @@ pub struct Sequential {
 }
 
 impl Sequential {
+    /// Checks that the primary metric named by a suite can be looked at any time: an e-value needs a range that a difference cannot leave.
+    ///
+    /// # Errors
+    /// When the metric has no bounds.
+    pub fn check(primary: &str) -> Result<(), AnalysisError> {
+        let metric = super::analyse::primary_of(primary).0;
+        if matches!(metric.unit, Unit::Share | Unit::Points) {
+            return Ok(());
+        }
+        Err(AnalysisError::UnboundedPrimary { metric: metric.id })
+    }
+
     /// No evidence yet on the primary metric named by a suite.
     pub fn new(primary: &str, level: f64, models: [Digest; 2]) -> Self {
         Self {

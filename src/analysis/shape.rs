@@ -2,11 +2,13 @@
 
 use super::dataset::ModelData;
 use super::estimate;
+use super::likelihood::Per;
 use super::model::{Omnibus, Replication, ScoreBounds};
 use super::observed::{Observed, ObservedEpoch, ObservedPrompt};
 use super::pairs;
 use super::value::Value;
-use crate::metric::Metric;
+use crate::metric::{Metric, Unit};
+use crate::record::ChoiceMetric;
 use crate::stats::{Method, NotEstimable, cluster, rank};
 
 /// The primary metric with unanswered samples as wrong and left out; `None` when every sample was answered.
@@ -15,19 +17,25 @@ pub(super) fn bounds(
     primary: &'static Metric,
     level: f64,
 ) -> Option<ScoreBounds> {
-    let epochs = || observed.prompts.values().flat_map(|p| &p.epochs);
-    let unanswered = epochs().filter(|e| !e.is_answered()).count() as u64;
-    if unanswered == 0 {
+    // A text that failed has no worst value that could stand for it.
+    if Per::parse(primary.id).is_some() {
         return None;
     }
     let observe = pairs::observe(primary.id)?;
+    let all = observed.prompts.values().flat_map(|p| &p.epochs);
+    let epochs: Vec<&ObservedEpoch> = all.filter(|e| concerned(primary, observe, e)).collect();
+    let unanswered = epochs.iter().filter(|e| !e.is_answered()).count() as u64;
+    if unanswered == 0 {
+        return None;
+    }
     let value = |of: &dyn Fn(&ObservedEpoch) -> Option<f64>| -> Value {
         let clusters = observed.prompts.values().map(|p: &ObservedPrompt| {
-            let values: Vec<f64> = p.epochs.iter().filter_map(of).collect();
+            let own = p.epochs.iter().filter(|e| concerned(primary, observe, e));
+            let values: Vec<f64> = own.filter_map(of).collect();
             values
         });
         let clusters: Vec<Vec<f64>> = clusters.filter(|c| !c.is_empty()).collect();
-        if primary.id == "pass_rate" {
+        if primary.unit == Unit::Share {
             estimate::proportion(&clusters, level)
         } else {
             estimate::mean_of_prompts(&clusters, level).clipped(0.0, 10.0)
@@ -36,7 +44,7 @@ pub(super) fn bounds(
     Some(ScoreBounds {
         metric: primary,
         unanswered,
-        of: epochs().count() as u64,
+        of: epochs.len() as u64,
         as_wrong: value(&|e| {
             if e.is_answered() {
                 observe(e)
@@ -46,6 +54,14 @@ pub(super) fn bounds(
         }),
         left_out: value(&|e| observe(e).filter(|_| e.is_answered())),
     })
+}
+
+/// Whether a repetition belongs to the metric: a text to neither score nor pass rate, only questions to an accuracy.
+pub(super) fn concerned(primary: &Metric, observe: pairs::Observe, epoch: &ObservedEpoch) -> bool {
+    match ChoiceMetric::parse(primary.id) {
+        Some(_) => observe(epoch).is_some(),
+        None => !epoch.is_text(),
+    }
 }
 
 /// What the repetitions of prompts are worth for the score; `None` with one each, and when nothing varies.

@@ -2,9 +2,9 @@
 
 use super::dataset::{ModelData, Prompts};
 use super::model::{Figure, Role, SampleReport, SliceReport};
-use super::{estimate, quality};
+use super::{estimate, likelihood, quality};
 use crate::metric::{self, Level};
-use crate::record::{SampleRecord, ScoreValue};
+use crate::record::{SampleRecord, ScoreValue, TaskKind};
 use std::collections::BTreeSet;
 
 /// Difficulties in the order they are printed; others follow by name.
@@ -51,6 +51,14 @@ fn slice(
             .as_ref()
             .map(|g| f64::from(g.completion_tokens()))
     };
+    let mutual = likelihood::mutual_tasks(data.samples.iter().copied());
+    let measured = likelihood::of_prompts(&prompts, &mutual, level)
+        .into_iter()
+        .filter(|(_, value)| value.measured().is_some());
+    let tokens_mean = (
+        "completion_tokens_mean",
+        estimate::mean_of_prompts(&prompts.clusters(tokens), level),
+    );
     let values = [
         (
             "score",
@@ -60,12 +68,11 @@ fn slice(
             "pass_rate",
             estimate::proportion(&prompts.clusters(quality::passed), level),
         ),
-        (
-            "completion_tokens_mean",
-            estimate::mean_of_prompts(&prompts.clusters(tokens), level),
-        ),
-    ];
-    let figures = values.into_iter().filter_map(|(id, value)| {
+    ]
+    .into_iter()
+    .chain(measured)
+    .chain([tokens_mean]);
+    let figures = values.filter_map(|(id, value)| {
         let metric = metric::find(id).ok().filter(|m| m.level == Level::Slice)?;
         Some(Figure {
             metric,
@@ -78,6 +85,8 @@ fn slice(
         prompts: prompts.len(),
         samples: prompts.samples(),
         figures: figures.collect(),
+        deciding: likelihood::deciding(prompts.groups().flatten().copied())
+            .and_then(|m| metric::find(m.as_str()).ok()),
     }
 }
 
@@ -115,6 +124,7 @@ fn sample_report(sample: &SampleRecord) -> SampleReport {
         e2e_ms: sample.generation.as_ref().map(metric::e2e_ms),
         why: why(sample),
         generated: sample.failure.is_none(),
+        text: sample.kind == TaskKind::Perplexity,
     }
 }
 
@@ -122,6 +132,9 @@ fn sample_report(sample: &SampleRecord) -> SampleReport {
 pub(super) fn why(sample: &SampleRecord) -> Option<String> {
     if let Some(failure) = &sample.failure {
         return Some(format!("{}: {}", failure.kind.as_str(), failure.message));
+    }
+    if let Some(why) = likelihood::why(sample) {
+        return Some(why);
     }
     let missed = |v: &ScoreValue| !matches!(v, ScoreValue::Correct);
     let check = sample

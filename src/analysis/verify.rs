@@ -5,7 +5,7 @@
 
 use super::error::AnalysisError;
 use super::model::{ModelReport, ReportModel};
-use crate::record::{Digest, Generation, RunRecord, SampleRecord};
+use crate::record::{Digest, Generation, RunRecord, SampleRecord, Scoring, TaskKind};
 use std::collections::BTreeMap;
 
 /// Sums in another order differ in the last digits only.
@@ -84,6 +84,10 @@ fn points(model: &ModelReport, samples: &[&SampleRecord]) -> Result<(), Analysis
         "completion_tokens_mean",
         mean_of_means(samples, |s| s.generation.as_ref().map(tokens)),
     )?;
+    for (id, per_character) in [("acc", false), ("acc_norm", true)] {
+        check(id, accuracy(samples, per_character))?;
+    }
+    check("bits_per_byte", bits_per_byte(samples))?;
     check("decode_tps", decode_speed(samples))?;
     thoughts(model, samples)?;
     check("ttft_ms_p50", median_first_token(samples))
@@ -127,6 +131,53 @@ fn same_point(model: &ModelReport, id: &str, again: Option<f64>) -> Result<(), A
         reported: text(reported),
         recomputed: text(again),
     })
+}
+
+/// Questions whose right choice has the highest sum, or the highest by character; a failed one is wrong.
+fn accuracy(samples: &[&SampleRecord], per_character: bool) -> Option<f64> {
+    let questions = samples.iter().filter(|s| s.kind == TaskKind::Choice);
+    let (mut right, mut all) = (0.0, 0.0);
+    for sample in questions {
+        all += 1.0;
+        let Some(Scoring::Choice(question)) = &sample.scoring else {
+            continue;
+        };
+        let mut best = (0, f64::NEG_INFINITY);
+        for (at, choice) in question.choices.iter().enumerate() {
+            let mut value = 0.0;
+            for logprob in &choice.token_logprobs {
+                value += f64::from(*logprob);
+            }
+            if per_character {
+                value /= choice.text.chars().count() as f64;
+            }
+            if value > best.1 {
+                best = (at, value);
+            }
+        }
+        if best.0 == question.answer as usize {
+            right += 1.0;
+        }
+    }
+    (all > 0.0).then(|| right / all)
+}
+
+/// Bits of all texts over their bytes; texts of which a part was not scored are left out.
+fn bits_per_byte(samples: &[&SampleRecord]) -> Option<f64> {
+    let (mut nats, mut bytes) = (0.0, 0.0);
+    for sample in samples {
+        if let Some(Scoring::Text(text)) = &sample.scoring
+            && text.token_logprobs.len() == text.text_tokens as usize
+        {
+            nats -= text
+                .token_logprobs
+                .iter()
+                .map(|x| f64::from(*x))
+                .sum::<f64>();
+            bytes += text.bytes as f64;
+        }
+    }
+    (bytes > 0.0).then(|| nats / bytes / 2.0_f64.ln())
 }
 
 fn mean_of_means(

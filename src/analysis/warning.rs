@@ -138,6 +138,24 @@ pub enum Warning {
         /// Requests judged.
         of: u64,
     },
+    /// Texts that failed: the perplexities are those of the others.
+    TextsNotMeasured {
+        /// Model.
+        model: String,
+        /// Texts.
+        count: u64,
+        /// Texts asked.
+        of: u64,
+    },
+    /// Texts were read in windows of different lengths.
+    WindowsDiffer {
+        /// The model with the shortest.
+        model: String,
+        /// Its window in tokens.
+        window: u32,
+        /// The longest window of a model.
+        most: u32,
+    },
     /// Speeds in tokens are compared across tokenizers.
     DifferentTokenizers,
     /// Nothing can be computed from the price card.
@@ -168,13 +186,15 @@ pub enum Warning {
 impl Warning {
     /// Position by importance: what makes the numbers void, what is missing in them, what they lean on, what they cost, how to read them.
     pub(crate) fn rank(&self) -> usize {
-        const ORDER: [&str; 22] = [
+        const ORDER: [&str; 24] = [
             "mock_engine",
             "incomplete",
             "failed",
             "over_budget",
             "until_resolved",
             "too_few_prompts",
+            "texts_not_measured",
+            "windows_differ",
             "ranking_depends_on_unanswered",
             "unscored",
             "truncated",
@@ -219,6 +239,11 @@ impl Warning {
                     pass_low * 100.0,
                     pass_high * 100.0
                 ),
+            ),
+            Self::TextsNotMeasured { model, count, of } => (
+                "texts that failed, left out of the perplexities",
+                model,
+                format!("{count} of {of}"),
             ),
             Self::Truncated { model, count, of } => (
                 "cut off at a token limit, counted as wrong",
@@ -273,6 +298,7 @@ impl Warning {
             | Self::Thermal { .. }
             | Self::OnBattery
             | Self::BusyMachine { .. }
+            | Self::WindowsDiffer { .. }
             | Self::DifferentTokenizers
             | Self::BadPrices { .. }
             | Self::LocalTokenCounts => return None,
@@ -299,6 +325,8 @@ impl Warning {
             Self::Drift { .. } => "drift",
             Self::SlowFirst { .. } => "slow_first",
             Self::LatencyOutliers { .. } => "latency_outliers",
+            Self::TextsNotMeasured { .. } => "texts_not_measured",
+            Self::WindowsDiffer { .. } => "windows_differ",
             Self::DifferentTokenizers => "different_tokenizers",
             Self::BadPrices { .. } => "bad_prices",
             Self::OldPrice { .. } => "old_price",
@@ -395,6 +423,14 @@ impl fmt::Display for Warning {
             Self::LatencyOutliers { model, count, of } => write!(
                 f,
                 "{model}: {count} of {of} requests decoded more than 10 robust standard deviations off the median; they are kept"
+            ),
+            Self::TextsNotMeasured { model, count, of } => write!(
+                f,
+                "{model}: {count} of {of} texts failed; its perplexities are those of the others"
+            ),
+            Self::WindowsDiffer { model, window, most } => write!(
+                f,
+                "{model} read texts {window} tokens at a time, because its context ends there, and another model {most}: their perplexities cannot be compared"
             ),
             Self::DifferentTokenizers => f.write_str(
                 "tok/s counts each model's own tokens; `e2e_cps` counts characters and compares them",

@@ -5,7 +5,7 @@ use super::latency::LatencyFamily;
 use super::model::Direction::{self, Higher, Lower, Neutral};
 use super::model::Group::{self, Cost, Latency, Quality, Reliability, Resources, Throughput};
 use super::model::IntervalKind::{
-    self, LowerBound, PromptMeans, Proportion, Quantile, RatioOfSums,
+    self, ExpRatioOfSums, LowerBound, PromptMeans, Proportion, Quantile, RatioOfSums,
 };
 use super::model::Level::{self, Model, Price, Slice};
 use super::model::Metric;
@@ -69,10 +69,18 @@ const NONE: IntervalKind = IntervalKind::None;
 
 #[rustfmt::skip] // a row stays a row
 static QUALITY: &[Metric] = &[
-    row("score", "Quality", Quality, Points, Higher, Slice, PromptMeans, "Mean over prompts of the composite score, 0 to 10; a failed sample counts 0.", "score.score"),
+    row("score", "Quality", Quality, Points, Higher, Slice, PromptMeans, "Mean over prompts of the composite score, 0 to 10; a failed sample counts 0. A question with choices has 10 or 0, a text is left out.", "score.score"),
     row("score_p50", "Quality, median prompt", Quality, Points, Higher, Model, Quantile, "Median over prompts of the prompt's mean score.", "score.score"),
-    row("pass_rate", "Pass rate", Quality, Share, Higher, Slice, Proportion, "Share of samples whose required checks all pass; failed, unparsed, empty, truncated and refused samples do not pass.", "score.passed"),
+    row("pass_rate", "Pass rate", Quality, Share, Higher, Slice, Proportion, "Share of samples whose required checks all pass; failed, unparsed, empty, truncated and refused samples do not pass. Of questions with choices those answered rightly by their deciding metric; texts are left out.", "score.passed"),
     row("pass_rate_answered", "Pass rate of answered samples", Quality, Share, Higher, Model, Proportion, "Pass rate with unparsed, empty, truncated, refused and failed samples left out; an upper view beside `pass_rate`, never in its place.", "score.outcome"),
+    row("acc", "Accuracy", Quality, Share, Higher, Slice, Proportion, "Share of questions whose right choice has the highest sum of log-probabilities; the first of equal ones is taken, a failed question is wrong.", "scoring.choices"),
+    row("acc_norm", "Accuracy by character", Quality, Share, Higher, Slice, Proportion, "As `acc`, with each sum over the characters of its choice.", "scoring.choices"),
+    row("acc_bytes", "Accuracy by byte", Quality, Share, Higher, Slice, Proportion, "As `acc`, with each sum over the UTF-8 bytes of its choice.", "scoring.choices"),
+    row("acc_mutual_info", "Accuracy by mutual information", Quality, Share, Higher, Slice, Proportion, "As `acc`, with each sum less that of the choice without its question; only where a task asks for it.", "scoring.choices"),
+    row("bits_per_byte", "Bits for a byte of text", Quality, Unit::BitsPerByte, Lower, Slice, RatioOfSums, "Negative log-probability of the texts in bits over their UTF-8 bytes, summed over texts; comparable across tokenizers.", "scoring.text"),
+    row("token_perplexity", "Perplexity of a token", Quality, Unit::Perplexity, Lower, Slice, ExpRatioOfSums, "e to the negative log-probability over the scored tokens, summed over texts; comparable only within one tokenizer.", "scoring.text"),
+    row("word_perplexity", "Perplexity of a word", Quality, Unit::Perplexity, Lower, Slice, ExpRatioOfSums, "e to the negative log-probability over the words, summed over texts; a word is a run of characters between white space.", "scoring.text"),
+    row("byte_perplexity", "Perplexity of a byte", Quality, Unit::Perplexity, Lower, Slice, ExpRatioOfSums, "e to the negative log-probability over the UTF-8 bytes, summed over texts.", "scoring.text"),
     row("check_pass_rate", "Required checks passed", Quality, Share, Higher, Model, RatioOfSums, "Required checks passed over required checks evaluated, summed over samples.", "score.checks"),
     row("checks_share", "Component: checks", Quality, Share, Higher, Model, PromptMeans, "Mean over prompts of the checks component; samples without a generation are left out.", "score.components"),
     row("facts_share", "Component: facts", Quality, Share, Higher, Model, PromptMeans, "Mean over prompts of the facts component; samples without a generation are left out.", "score.components"),

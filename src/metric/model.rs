@@ -106,6 +106,10 @@ pub enum Unit {
     Ratio,
     /// Natural logarithm of a probability, for a token.
     Nats,
+    /// Bits for a byte of text.
+    BitsPerByte,
+    /// A perplexity: the number of equally likely ways a piece of text could go on.
+    Perplexity,
     /// US dollars for 1,000 tasks.
     UsdPerThousandTasks,
     /// US dollars for a million output tokens.
@@ -134,6 +138,8 @@ impl Unit {
             Self::BytesPerParameter => "bytes/param",
             Self::Ratio => "ratio",
             Self::Nats => "nats",
+            Self::BitsPerByte => "bits/byte",
+            Self::Perplexity => "perplexity",
             Self::UsdPerThousandTasks => "$/1,000 tasks",
             Self::UsdPerMillionTokens => "$/M tokens",
             Self::UsdPerHour => "$/h",
@@ -200,6 +206,8 @@ pub enum IntervalKind {
     Quantile,
     /// Ratio of sums over prompts, linearised standard error, t.
     RatioOfSums,
+    /// The same, with e raised to point and ends.
+    ExpRatioOfSums,
     /// None: measured once, or a description.
     None,
 }
@@ -213,6 +221,7 @@ impl IntervalKind {
             Self::LowerBound => "Clopper-Pearson, one-sided",
             Self::Quantile => "order statistics",
             Self::RatioOfSums => "ratio of sums, t",
+            Self::ExpRatioOfSums => "e to a ratio of sums, t",
             Self::None => "none",
         }
     }

@@ -10,6 +10,8 @@ Every number evalh reports. The page is the table in `src/metric/catalogue.rs` p
 
 * The unit of analysis is the **prompt** (a sample's content); epochs of one prompt are replicates and are averaged first.
 * A failed sample counts: it scores 0 and does not pass. A sample that evalh could not score has no score; its share is `unscored_rate`.
+* A question with choices and a text are scored by log-likelihood (`prompts/README.md`). They have no times: an engine may share the beginnings of
+  prompts among them. A text that failed has no log-likelihood; the perplexities are those of the others, which is said.
 * Percentiles are quantiles of type 7 over requests. A bound that needs more observations than there are is absent, with the number needed.
 * What cannot be measured on a machine is absent with its reason, never zero.
 * Latency is single-stream and after warm-up. Token counts are those of the model's own tokenizer.

@@ -45,6 +45,7 @@ pub(super) fn run(session: &Session, request: &RunRequest) -> Result<ExitCode, E
         .chain(margin_settings(&prepared.suite.gates))
         .collect();
     if let Some(level) = request.until_resolved.value {
+        Sequential::check(&prepared.suite.primary)?;
         prepared.plan = prepared.plan.until_resolved(level)?;
     }
     let start = start(session, &store, request, &prepared)?;

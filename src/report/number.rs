@@ -67,6 +67,8 @@ fn style(unit: Unit, point: f64) -> Style {
         Unit::BytesPerParameter => (1.0, 2, 3, "bytes a parameter"),
         Unit::Ratio => (1.0, 2, 3, ""),
         Unit::Nats => (1.0, 2, 4, "nats"),
+        Unit::BitsPerByte => (1.0, 2, 4, "bits/byte"),
+        Unit::Perplexity => (1.0, 1, 3, ""),
         Unit::UsdPerThousandTasks | Unit::UsdPerMillionTokens | Unit::UsdPerHour => {
             (1.0, 2, 5, "$")
         }

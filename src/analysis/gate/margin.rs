@@ -1,8 +1,9 @@
 //! What may be gated, and by how much a candidate may be worse.
 
 use super::error::GateError;
+use crate::analysis::likelihood::Per;
 use crate::metric::{self, Direction, LatencyFamily, Metric, Statistic, Unit};
-use crate::record::Outcome;
+use crate::record::{ChoiceMetric, Outcome};
 use std::fmt;
 
 /// Largest factor a ratio margin may name; above it a margin is a slip of the pen.
@@ -212,6 +213,10 @@ pub(super) enum Basis {
     WholeSpeed,
     /// The time a task keeps the machine busy, which every local cost is proportional to.
     BusyTime,
+    /// Whether this metric takes the right choice of a question.
+    Choice(ChoiceMetric),
+    /// How well a text is predicted.
+    Text(Per),
     /// Peak memory of the process.
     Peak,
 }
@@ -220,6 +225,12 @@ impl Basis {
     pub(super) fn of(metric: &'static Metric) -> Result<Self, GateError> {
         if let Some(basis) = time(metric) {
             return Ok(basis);
+        }
+        if let Some(choice) = ChoiceMetric::parse(metric.id) {
+            return Ok(Self::Choice(choice));
+        }
+        if let Some(per) = Per::parse(metric.id) {
+            return Ok(Self::Text(per));
         }
         let outcome = || {
             let name = metric.id.strip_suffix("_rate")?;
@@ -248,19 +259,25 @@ impl Basis {
     pub(super) fn is_difference(self) -> bool {
         matches!(
             self,
-            Self::Score | Self::Passed | Self::Outcome(_) | Self::Failed
+            Self::Score | Self::Passed | Self::Outcome(_) | Self::Failed | Self::Choice(_)
         )
     }
 
     /// Whether the two values themselves can be shown: a report computes speeds as ratios of sums and costs with a price card, which a mean
-    /// over prompts would contradict.
+    /// over prompts would contradict; so with perplexities.
     pub(super) fn has_sides(self) -> bool {
-        !matches!(self, Self::DecodeSpeed | Self::WholeSpeed | Self::BusyTime)
+        !matches!(
+            self,
+            Self::DecodeSpeed | Self::WholeSpeed | Self::BusyTime | Self::Text(_)
+        )
     }
 
     /// Whether it is 0 or 1 for each sample.
     pub(super) fn is_binary(self) -> bool {
-        matches!(self, Self::Passed | Self::Outcome(_) | Self::Failed)
+        matches!(
+            self,
+            Self::Passed | Self::Outcome(_) | Self::Failed | Self::Choice(_)
+        )
     }
 }
 
@@ -299,6 +316,10 @@ mod tests {
             ("decode_tps", Amount::Number(0.9), Ratio(0.9)),
             ("local_usd_per_1k", Amount::Number(1.1), Ratio(1.1)),
             ("peak_bytes", Amount::Percent(5.0), Ratio(1.05)),
+            ("acc", Amount::Number(0.03), Loss(0.03)),
+            ("acc_norm", Amount::Percent(2.0), Loss(0.02)),
+            ("bits_per_byte", Amount::Ratio(1.02), Ratio(1.02)),
+            ("token_perplexity", Amount::Percent(2.0), Ratio(1.02)),
         ] {
             assert_eq!(set(id, amount), Ok(allowance), "{id} {amount}");
         }
@@ -319,6 +340,8 @@ mod tests {
             ("ttft_ms_p50", Amount::Percent(-3.0)),
             ("decode_tps", Amount::Ratio(1.15)),
             ("decode_tps", Amount::Percent(100.0)),
+            ("acc", Amount::Ratio(0.95)),
+            ("bits_per_byte", Amount::Margin(0.02)),
         ] {
             let text = set(id, amount).unwrap_err();
             assert!(

@@ -1,6 +1,7 @@
 //! What each joined prompt says about a gated metric.
 
 use super::margin::Basis;
+use crate::analysis::likelihood::ObservedLikelihood;
 use crate::analysis::observed::{Observed, ObservedEpoch, ObservedPrompt};
 use crate::metric::LatencyFamily;
 
@@ -63,8 +64,33 @@ fn seen(basis: Basis, epoch: &ObservedEpoch) -> Seen {
             (other, _) => other,
         },
         Basis::BusyTime => family(epoch, LatencyFamily::E2e),
+        Basis::Choice(metric) => Seen::of(epoch.likelihood.and_then(|l| l.accuracy(metric))),
+        Basis::Text(per) => match epoch.likelihood {
+            Some(l @ ObservedLikelihood::Text { .. }) => {
+                l.perplexity(per).map_or(Seen::Undefined, Seen::Value)
+            }
+            _ => Seen::Lost,
+        },
         // Not a property of a prompt.
         Basis::Peak => Seen::Undefined,
+    }
+}
+
+/// Whether a prompt is of the kind a metric is about.
+fn concerns(basis: Basis, prompt: &ObservedPrompt) -> bool {
+    let Some(likelihood) = prompt.epochs.iter().find_map(|e| e.likelihood) else {
+        return !matches!(basis, Basis::Choice(_) | Basis::Text(_));
+    };
+    match basis {
+        Basis::Outcome(_) | Basis::Failed | Basis::Peak => true,
+        Basis::Score | Basis::Passed => !likelihood.is_text(),
+        Basis::Choice(metric) => likelihood.accuracy(metric).is_some(),
+        Basis::Text(_) => likelihood.is_text(),
+        Basis::Time(_)
+        | Basis::Tail(..)
+        | Basis::DecodeSpeed
+        | Basis::WholeSpeed
+        | Basis::BusyTime => false,
     }
 }
 
@@ -97,6 +123,9 @@ impl Pairs {
             ..Self::default()
         };
         for (b, c) in joined {
+            if !concerns(basis, b) && !concerns(basis, c) {
+                continue;
+            }
             let (baseline, _) = values(basis, b);
             let (candidate, lost) = values(basis, c);
             pairs.any[0] |= !baseline.is_empty();

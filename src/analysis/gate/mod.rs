@@ -32,6 +32,7 @@ pub use model::{
 };
 
 use super::error::AnalysisError;
+use super::likelihood::{self, Per};
 use super::observed::{Observed, ObservedPrompt};
 use super::pairs::LEAST_PROMPTS;
 use crate::stats::multi;
@@ -243,8 +244,33 @@ fn host_differences(
     }
 }
 
+/// Times, costs and memory; a perplexity is the same everywhere.
 fn needs_one_host(gate: &Gate) -> bool {
     matches!(gate.allowance, Allowance::Ratio(_))
+        && !matches!(Basis::of(gate.metric), Ok(Basis::Text(_)))
+}
+
+/// Why the perplexities of two sides do not measure the same thing.
+fn not_comparable(
+    basis: Basis,
+    input: &GateInput<'_>,
+    prompts: &[(&ObservedPrompt, &ObservedPrompt)],
+) -> Option<GateReason> {
+    let Basis::Text(per) = basis else {
+        return None;
+    };
+    let groups = prompts
+        .iter()
+        .map(|(b, c)| (b.epochs.as_slice(), c.epochs.as_slice()));
+    if likelihood::windows_differ(groups) > 0 {
+        let why = "texts were read in windows of different lengths";
+        return Some(GateReason::NotComparable { why });
+    }
+    let (b, c) = (&input.baseline.tokenizer, &input.candidate.tokenizer);
+    let same = b.is_some() && b == c;
+    (per == Per::Token && !same).then_some(GateReason::NotComparable {
+        why: "perplexities of tokens are compared within one tokenizer only",
+    })
 }
 
 /// One gate, and the prompts it could not compare for reasons that are not the candidate's.
@@ -271,6 +297,10 @@ fn result(
         // Neither better nor worse can be told from times of two machines.
         judged.verdict = GateVerdict::Inconclusive;
         judged.reason = Some(GateReason::DifferentHosts { differences });
+        (judged.p, judged.prompts_needed) = (None, None);
+    } else if let Some(reason) = not_comparable(basis, input, prompts) {
+        judged.verdict = GateVerdict::Inconclusive;
+        judged.reason = Some(reason);
         (judged.p, judged.prompts_needed) = (None, None);
     } else if basis != Basis::Peak
         && let Some(reason) = too_little(&pairs)

@@ -158,6 +158,11 @@ pub enum GateReason {
         /// How many.
         samples: u64,
     },
+    /// Perplexities that do not measure the same thing.
+    NotComparable {
+        /// Why not.
+        why: &'static str,
+    },
     /// Times of different machines.
     DifferentHosts {
         /// What differs, with the baseline's side first; empty when a side does not tell.
@@ -181,6 +186,7 @@ impl GateReason {
             Self::Lost { .. } => "lost_prompts",
             Self::LeftOut { .. } => "left_out_prompts",
             Self::Unrecorded { .. } => "unrecorded_samples",
+            Self::NotComparable { .. } => "not_comparable",
             Self::DifferentHosts { .. } => "different_hosts",
             Self::NotAfterCorrection => "not_after_correction",
             Self::NotEstimable(_) => "not_estimable",
@@ -240,6 +246,7 @@ impl fmt::Display for GateReason {
                     "planned sample"
                 )
             ),
+            Self::NotComparable { why } => f.write_str(why),
             Self::DifferentHosts { differences } if differences.is_empty() => f.write_str(
                 "it is not known whether both were measured on the same class of machine",
             ),
@@ -492,6 +499,13 @@ mod tests {
                 GateReason::Unrecorded { samples: 3 },
                 "unrecorded_samples",
                 "the candidate's run is not complete: no record of 3 planned samples",
+            ),
+            (
+                GateReason::NotComparable {
+                    why: "the tokenizers differ",
+                },
+                "not_comparable",
+                "the tokenizers differ",
             ),
             (
                 GateReason::DifferentHosts { differences: hosts },
