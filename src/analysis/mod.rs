@@ -24,6 +24,8 @@ mod estimate;
 mod fit;
 mod gate;
 mod likelihood;
+#[cfg(test)]
+mod likelihood_tests;
 mod lm_eval;
 mod model;
 mod observed;

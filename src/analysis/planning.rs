@@ -9,7 +9,7 @@
 use super::analyse::primary_of;
 use super::dataset::ModelData;
 use super::quality;
-use crate::metric::Metric;
+use crate::metric::{Metric, Unit};
 use crate::record::{Digest, RunId, RunRecord, SampleRecord};
 use crate::stats::power::{self, Errors};
 use crate::stats::{desc, order};
@@ -290,7 +290,7 @@ pub fn resolution(planned: &Planned<'_>, spreads: &Spreads) -> Resolution {
         errors: ERRORS,
         dz,
         detect: planned.detect.map(|d| {
-            let needed = if primary_of(planned.primary).0.id == "pass_rate" {
+            let needed = if primary_of(planned.primary).0.unit == Unit::Share {
                 pass_prompts(d / 100.0, &pass_rate)
             } else {
                 t_prompts(d, sd)

@@ -2,10 +2,10 @@
 
 use crate::cost::{CloudPrice, PriceCard};
 use crate::record::{
-    CheckRecord, Component, Digest, Failure, FailureKind, Finish, Generation, HostFacts,
-    LoadedModel, MemoryEstimate, Message, ModelRecord, ModelStatus, Outcome, PlannedModelRecord,
-    Role, RunHeader, RunId, RunRecord, RunStatus, SampleKey, SampleRecord, SampleScore, ScoreValue,
-    SuiteFacts, TaskKind, Timing,
+    CheckRecord, ChoiceMetric, ChoiceScore, ChoiceScoring, Component, Digest, Failure, FailureKind,
+    Finish, Generation, HostFacts, LoadedModel, MemoryEstimate, Message, ModelRecord, ModelStatus,
+    Outcome, PlannedModelRecord, Role, RunHeader, RunId, RunRecord, RunStatus, SampleKey,
+    SampleRecord, SampleScore, ScoreValue, Scoring, SuiteFacts, TaskKind, TextScoring, Timing,
 };
 use crate::units::Bytes;
 use std::time::Duration;
@@ -99,6 +99,105 @@ impl Spec {
             reasoning: None,
         }
     }
+}
+
+/// A question in `task` whose right choice is the first: sums of log-probabilities of the choices `right` and `a wrong one`.
+fn question(sample: &mut SampleRecord, task: &str, sums: [f32; 2]) {
+    let choice = |text: &str, sum: f32| ChoiceScore {
+        text: text.to_owned(),
+        token_logprobs: vec![sum / 2.0; 2],
+        greedy: false,
+        unconditional: None,
+    };
+    let [right, wrong] = sums;
+    sample.key.task = task.to_owned();
+    sample.kind = TaskKind::Choice;
+    sample.generation = None;
+    sample.scoring = Some(Scoring::Choice(ChoiceScoring {
+        answer: 0,
+        metric: ChoiceMetric::Acc,
+        prompt_tokens: 20,
+        prompt_digest: Digest::of(b"ids"),
+        choices: vec![choice("right", right), choice("a wrong one", wrong)],
+    }));
+    let passed = right >= wrong;
+    sample.score = SampleScore {
+        outcome: if passed {
+            Outcome::Correct
+        } else {
+            Outcome::Incorrect
+        },
+        passed: Some(passed),
+        score: Some(if passed { 10.0 } else { 0.0 }),
+        components: Vec::new(),
+        checks: Vec::new(),
+    };
+}
+
+/// A text of 100 bytes, 20 words and 25 tokens with this sum of log-probabilities, or one that failed.
+fn text(sample: &mut SampleRecord, sum: Option<f32>) {
+    sample.key.task = "texts".to_owned();
+    sample.kind = TaskKind::Perplexity;
+    sample.generation = None;
+    sample.scoring = sum.map(|sum| {
+        Scoring::Text(TextScoring {
+            window: 2_048,
+            windows: vec![25],
+            text_tokens: 25,
+            bytes: 100,
+            words: 20,
+            text_digest: Digest::of(b"ids"),
+            token_logprobs: vec![sum / 25.0; 25],
+        })
+    });
+    sample.failure = sum.is_none().then(|| Failure {
+        kind: FailureKind::OutOfMemory,
+        message: "it failed".to_owned(),
+    });
+    sample.score = SampleScore {
+        outcome: if sum.is_some() {
+            Outcome::Measured
+        } else {
+            Outcome::Error
+        },
+        passed: None,
+        score: None,
+        components: Vec::new(),
+        checks: Vec::new(),
+    };
+}
+
+/// Two models, `strong` and `weak`: 8 questions in two tasks (`strong` fails the first, `weak` the even ones, and by character both also the last),
+/// 8 texts (the last one of `weak` failed) and one answer.
+pub(crate) fn quiz() -> RunRecord {
+    let specs = || vec![Spec::scored(10.0); 17];
+    let mut run = run(&[("strong", specs()), ("weak", specs())], 1);
+    "acc".clone_into(&mut run.header.suite.primary);
+    for sample in &mut run.samples {
+        let strong = sample.key.model == id("strong");
+        let at = sample.sequence as u32;
+        match at {
+            0..8 => {
+                let right = if strong { at != 0 } else { at % 2 == 1 };
+                let task = if at < 4 { "sums" } else { "words" };
+                let sums = match (at, right) {
+                    // 5 characters against 11: by character the other one.
+                    (7, _) => [-9.0, -9.5],
+                    (_, true) => [-3.0, -10.0],
+                    (_, false) => [-4.0, -3.5],
+                };
+                question(sample, task, sums);
+            }
+            8..16 => {
+                let sum = -50.0 - 2.0 * at as f32;
+                let worse = 1.1 + 0.02 * (at % 3) as f32;
+                let sum = if strong { sum } else { worse * sum };
+                text(sample, (strong || at < 15).then_some(sum));
+            }
+            _ => {}
+        }
+    }
+    run
 }
 
 /// The content id of the model with this name.

@@ -7,6 +7,7 @@ use super::table::{Align, Table};
 use crate::analysis::{self, Planned, Resolution, SpreadSource, Spreads};
 use crate::cli::PlanRequest;
 use crate::error::{EvalhError, ExitCode};
+use crate::metric::Unit;
 use crate::plan::PlannedModel;
 use crate::record::{Digest, RunRecord, SkipReason};
 use crate::store::{Store, StoreError};
@@ -183,7 +184,7 @@ fn words(r: &Resolution, epochs: u32) -> Vec<String> {
         (None, None) => "none".to_owned(),
     };
     let mut lines = [("score", score), ("pass rate", pass)];
-    if r.primary.id == "pass_rate" {
+    if r.primary.unit == Unit::Share {
         lines.reverse();
     }
     out.extend(lines.map(|(name, text)| format!("  {name:<10} {text}")));
@@ -239,7 +240,11 @@ fn origin(source: &SpreadSource) -> String {
 }
 
 fn detected(r: &Resolution, difference: f64, needed: Option<f64>) -> String {
-    let unit = if r.primary.id == "pass_rate" { 100 } else { 10 };
+    let unit = if r.primary.unit == Unit::Share {
+        100
+    } else {
+        10
+    };
     let what = format!("{difference} points of {unit} in `{}`", r.primary.id);
     match needed {
         Some(n) if n <= r.prompts as f64 => {

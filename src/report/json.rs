@@ -272,7 +272,10 @@ fn slo(s: &SloReport) -> Json {
 }
 
 fn slice(s: &SliceReport) -> Json {
-    json!({"name": s.name, "prompts": s.prompts, "samples": s.samples, "metrics": figures(&s.figures)})
+    json!({
+        "name": s.name, "prompts": s.prompts, "samples": s.samples, "metrics": figures(&s.figures),
+        "deciding": s.deciding.map(|m| m.id),
+    })
 }
 
 fn sample(s: &SampleReport) -> Json {

@@ -406,6 +406,9 @@ mod tests {
         pass_rate_answered     38    [14, 69]  %     wilson           8             8
         check_pass_rate        38     [0, 81]  %     ratio-of-sums    8             8
         checks_share           50    [30, 70]  %     t                8             8
+        – acc, acc_norm, acc_bytes: no question with choices
+        – acc_mutual_info: no task asks for mutual information
+        – bits_per_byte, token_perplexity, word_perplexity, byte_perplexity: no text was measured
         – facts_share, form_share: no sample declares this component
         – score_sd_epochs: needs at least 2 epochs
         – answer_logprob_mean: log-probabilities were not recorded
@@ -489,6 +492,7 @@ mod tests {
         template_refused_rate      0   [0, 32]  %     wilson  8             8
         timeout_rate               0   [0, 32]  %     wilson  8             8
         error_rate                 0   [0, 32]  %     wilson  8             8
+        measured_rate              0   [0, 32]  %     wilson  8             8
         failed_rate                0   [0, 32]  %     wilson  8             8
         unscored_rate              0   [0, 32]  %     wilson  8             8
         cut_off_rate               0   [0, 32]  %     wilson  8             8

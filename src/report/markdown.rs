@@ -1,6 +1,7 @@
 //! The report for a page: the same table and answers, then tasks, comparisons and every number.
 
 use super::escape;
+use super::likelihood::{self, Grid};
 use super::number;
 use super::words::Words;
 use crate::analysis::{Figure, ModelReport, ReportModel, Role, SliceReport, Value};
@@ -34,6 +35,9 @@ pub fn markdown(report: &ReportModel) -> String {
     let warnings = words.warnings();
     if !warnings.is_empty() {
         let _ = write!(out, "\n## Beware\n\n{}\n", paragraphs(&warnings));
+    }
+    for grid in likelihood::grids(report) {
+        out.push_str(&measured(report, &grid));
     }
     for (title, slices) in [
         ("Tasks", (|m| &m.tasks) as Slices),
@@ -179,6 +183,28 @@ fn slice_table(report: &ReportModel, title: &str, slices: Slices) -> String {
                 .map_or_else(String::new, cell)
         }));
         out.push_str(&row(&cells));
+    }
+    out
+}
+
+/// A table of questions or texts.
+fn measured(report: &ReportModel, grid: &Grid) -> String {
+    let title = match grid.title {
+        "questions" => "Questions with choices",
+        _ => "Texts",
+    };
+    let title_cell = format!("{} {}", grid.title, grid.unit);
+    let mut cells = vec![title_cell.trim_end().to_owned(), "n".to_owned()];
+    cells.extend(report.models.iter().map(|m| escape::markdown(&m.short)));
+    let mut out = format!("\n## {title}\n{}", head(1, &cells));
+    for r in &grid.rows {
+        let mut cells = vec![escape::markdown(&r.name), r.n.clone()];
+        cells.extend(r.cells.iter().map(|c| escape::markdown(c)));
+        out.push_str(&row(&cells));
+    }
+    let notes: Vec<String> = grid.notes.iter().map(|n| escape::markdown(n)).collect();
+    if !notes.is_empty() {
+        out.push_str(&format!("\n{}\n", notes.join("  \n")));
     }
     out
 }

@@ -18,6 +18,7 @@ pub mod gate;
 mod json;
 mod junit;
 mod kpi;
+mod likelihood;
 mod markdown;
 mod money;
 mod number;

@@ -3,6 +3,7 @@
 //! The answer comes last, where the eye is. Names are shortened before columns are dropped; columns are dropped before anything is cut.
 
 use super::escape;
+use super::likelihood::{self, Grid};
 use super::number;
 use super::palette::Palette;
 use super::table::{self, Align, Column};
@@ -49,6 +50,9 @@ pub fn terminal(report: &ReportModel, width: usize, palette: Palette) -> String 
     let mut lines = page.head();
     lines.push(String::new());
     lines.extend(page.table());
+    for grid in likelihood::grids(report) {
+        lines.extend(page.grid(&grid));
+    }
     for answer in page.words.answers() {
         lines.extend(page.block(answer.question, palette.strong, &answer.lines));
     }
@@ -210,6 +214,47 @@ impl Page<'_> {
             });
         }
         (columns, notes)
+    }
+
+    /// A table of questions or texts, narrowed like the first one.
+    fn grid(&self, grid: &Grid) -> Vec<String> {
+        let column = |head: &str, unit: &str, align, cells: Vec<String>| Column {
+            head: head.to_owned(),
+            unit: unit.to_owned(),
+            align,
+            lesser: 0,
+            cells,
+        };
+        let names = grid.rows.iter().map(|r| escape::terminal(&r.name));
+        let counts = grid.rows.iter().map(|r| r.n.clone());
+        let mut columns = vec![
+            column(grid.title, "", Align::Left, names.collect()),
+            column("n", "", Align::Right, counts.collect()),
+        ];
+        for (at, model) in self.report.models.iter().enumerate() {
+            let cells = grid.rows.iter().map(|r| r.cells[at].clone());
+            let head = escape::terminal(&model.short);
+            columns.push(column(&head, grid.unit, Align::Right, cells.collect()));
+        }
+        let mut lines = table::lines(&table::fit(columns, self.width));
+        let mut heads = 2;
+        if grid.unit.is_empty() {
+            lines.remove(1);
+            heads = 1;
+        }
+        for head in lines.iter_mut().take(heads) {
+            *head = self.palette.paint(self.palette.dim, head);
+        }
+        for note in &grid.notes {
+            let wrapped = table::wrap(&escape::terminal(note), self.width);
+            lines.extend(
+                wrapped
+                    .iter()
+                    .map(|l| self.palette.paint(self.palette.dim, l)),
+            );
+        }
+        lines.push(String::new());
+        lines
     }
 
     fn cost_note(&self, with_prices: bool) -> String {

@@ -23,6 +23,17 @@ impl Words<'_> {
     }
 
     fn alone(&self, model: &ModelReport) -> String {
+        let primary = self.report.primary;
+        if !matches!(primary.id, "score" | "pass_rate") {
+            return format!(
+                "{} reaches {} {} by `{}` ({}).",
+                self.short(model),
+                primary.title.to_lowercase(),
+                text_of(model.figure(primary.id)),
+                primary.id,
+                prompts(model.tally.prompts)
+            );
+        }
         format!(
             "{} scores {} of 10 and passes {} of its samples ({}).",
             self.short(model),
