@@ -159,7 +159,17 @@ fn attempt(
     epochs: Option<u32>,
     events: usize,
 ) -> (Result<RunOutcome, RunnerError>, u32) {
-    let suite = crate::suite::parse("mixed.toml", SUITE, None).unwrap();
+    attempt_suite(SUITE, store, score, epochs, events)
+}
+
+fn attempt_suite(
+    suite: &str,
+    store: &mut Store,
+    score: Arc<Score>,
+    epochs: Option<u32>,
+    events: usize,
+) -> (Result<RunOutcome, RunnerError>, u32) {
+    let suite = crate::suite::parse("mixed.toml", suite, None).unwrap();
     let inputs = PlanInputs {
         suite: &suite,
         models: vec![candidate("m")],
@@ -265,6 +275,29 @@ fn a_mixed_suite_is_asked_scored_and_stored() {
         four.prompt_tokens as usize,
         1 + run.samples[1].messages[0].content.len()
     );
+}
+
+#[test]
+fn a_question_may_be_asked_in_the_prompt_format_of_the_model() {
+    let chat = SUITE.replace("mutual_info = true", "prompt = \"chat\"");
+    let mut store = Store::in_memory().unwrap();
+    let (result, _) = attempt_suite(&chat, &mut store, straight(), None, usize::MAX);
+    assert_eq!(result.unwrap().status, RunStatus::Success);
+    let run = load(&store);
+    let said: Vec<&str> = run.samples[1]
+        .messages
+        .iter()
+        .map(|m| m.content.as_str())
+        .collect();
+    assert_eq!(
+        said,
+        ["Sums.", "Q: One and one?\nA:", "two", "Q: Two and two?\nA:"]
+    );
+    let four = choice(&run, "four");
+    // No blank before the choice, and nothing unconditional where it was not asked for.
+    assert_eq!(four.choices[1].token_logprobs.len(), 4);
+    assert_eq!(four.choices[1].unconditional, None);
+    assert!(four.prompt_tokens as usize > run.samples[1].messages[3].content.len());
 }
 
 #[test]

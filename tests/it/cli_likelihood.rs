@@ -70,6 +70,10 @@ contains = "Q: Two and two?"
 text = " four"
 
 [[reply]]
+contains = "Q: Two and two?"
+text = " a great many of them"
+
+[[reply]]
 contains = "Q: Three and three?"
 text = " five"
 "#;
