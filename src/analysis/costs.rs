@@ -6,7 +6,7 @@ use super::model::{CostReport, Figure, Role, VersusReport};
 use super::value::{Absence, Value};
 use crate::cost::{self, CloudPrice, CostError, Machine, PriceCard, Work};
 use crate::metric;
-use crate::record::{Generation, SampleRecord};
+use crate::record::{Generation, SampleRecord, TaskKind};
 
 /// Tasks that costs are given for.
 const TASKS: f64 = 1_000.0;
@@ -67,7 +67,8 @@ pub(super) fn values(
         let spent = seconds(s.generation.as_ref()?);
         Some((spent * loaded * TASKS, passes(s)?))
     });
-    let a_pass = if data.generations().count() < data.samples.len() {
+    let asked = |s: &&&SampleRecord| s.kind == TaskKind::Generate;
+    let a_pass = if data.generations().count() < data.samples.iter().filter(asked).count() {
         Absence::NotMeasured("the time spent on a failed sample is not known").into()
     } else {
         estimate::ratio_of_sums(&passed, level)

@@ -201,14 +201,11 @@ pub(super) fn right(
     if sample.kind != TaskKind::Choice {
         return None;
     }
-    match &sample.scoring {
-        Some(Scoring::Choice(q)) => q.is_right(metric).map(|r| f64::from(u8::from(r))),
-        _ => {
-            let asked =
-                metric != ChoiceMetric::AccMutualInfo || mutual.contains(sample.key.task.as_str());
-            asked.then_some(0.0)
-        }
+    if let Some(Scoring::Choice(q)) = &sample.scoring {
+        return q.is_right(metric).map(|r| f64::from(u8::from(r)));
     }
+    let asked = metric != ChoiceMetric::AccMutualInfo || mutual.contains(sample.key.task.as_str());
+    asked.then_some(0.0)
 }
 
 fn text(sample: &SampleRecord) -> Option<&TextScoring> {

@@ -103,6 +103,13 @@ fn questions_count_in_score_and_pass_rate_and_texts_in_neither() {
     near(point(&r, "weak", "measured_rate"), 7.0 / 17.0);
     // Times come from the one generation alone.
     assert_eq!(model(&r, "strong").measured("e2e_ms_mean").unwrap().n, 1);
+    let slo = &model(&r, "strong").slos[0];
+    assert_eq!((slo.within, slo.of), (1, 1));
+    assert!(
+        model(&r, "strong")
+            .measured("local_usd_per_1k_passed")
+            .is_some()
+    );
     assert_eq!(
         (r.primary.id, r.models[0].label.as_str()),
         ("acc", "strong")

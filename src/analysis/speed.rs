@@ -6,7 +6,7 @@ use super::model::{Figure, SloReport};
 use super::options::{AnalysisOptions, Slo, SloTarget};
 use super::value::{Absence, Value};
 use crate::metric::{self, LatencyFamily, Statistic};
-use crate::record::{Generation, SampleRecord};
+use crate::record::{Generation, SampleRecord, TaskKind};
 use crate::stats::desc;
 
 /// Requests from which on the first and the last third are compared.
@@ -271,8 +271,11 @@ fn within_all(generation: &Generation, limits: &[Slo]) -> bool {
         .all(|slo| within(generation, slo).unwrap_or(slo.target == SloTarget::Tpot))
 }
 
-/// Whether a sample keeps a limit. A failed sample and one cut off by the time limit miss it.
+/// Whether a sample keeps a limit. A failed sample and one cut off by the time limit miss it; what is not generated has no time.
 fn sample_within(sample: &SampleRecord, slo: &Slo) -> Option<bool> {
+    if sample.kind != TaskKind::Generate {
+        return None;
+    }
     let Some(generation) = &sample.generation else {
         return Some(false);
     };

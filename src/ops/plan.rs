@@ -8,8 +8,8 @@ use crate::analysis::{self, Planned, Resolution, SpreadSource, Spreads};
 use crate::cli::PlanRequest;
 use crate::error::{EvalhError, ExitCode};
 use crate::metric::Unit;
-use crate::plan::PlannedModel;
-use crate::record::{Digest, RunRecord, SkipReason};
+use crate::plan::{PlannedItem, PlannedModel};
+use crate::record::{Digest, RunRecord, SkipReason, TaskKind};
 use crate::store::{Store, StoreError};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +17,8 @@ use std::time::Duration;
 
 pub(super) fn run(session: &Session, request: &PlanRequest) -> Result<ExitCode, EvalhError> {
     let prepared = prepare(session, &request.selection, Fetch::Never)?;
-    let prompts: BTreeSet<Digest> = prepared
-        .plan
-        .items
-        .iter()
+    // A text has no score that models could differ in.
+    let prompts: BTreeSet<Digest> = items(&prepared, |kind| kind != TaskKind::Perplexity)
         .map(|i| i.content.clone())
         .collect();
     let known = Known::of(session, request, &prepared.suite.name, &prompts);
@@ -61,6 +59,23 @@ struct Known {
     speeds: BTreeMap<Digest, Duration>,
     /// How much models differed from prompt to prompt.
     spreads: Spreads,
+}
+
+/// The items of a plan whose task is of a wanted kind.
+fn items(
+    prepared: &Prepared,
+    wanted: impl Fn(TaskKind) -> bool,
+) -> impl Iterator<Item = &PlannedItem> {
+    let tasks = prepared.suite.tasks.iter().filter(|t| wanted(t.kind));
+    let tasks: BTreeSet<&str> = tasks.map(|t| t.id.as_str()).collect();
+    let all = prepared.plan.items.iter();
+    all.filter(move |item| tasks.contains(item.task.as_str()))
+}
+
+/// Generations of each model of a plan, which the time it takes is estimated from; `None` without one.
+fn generations(prepared: &Prepared) -> Option<u32> {
+    let n = items(prepared, |kind| kind == TaskKind::Generate).count();
+    u32::try_from(n).ok().filter(|n| *n > 0)
 }
 
 /// Says that earlier runs are missing from a plan.
@@ -329,7 +344,8 @@ fn models_table(prepared: &Prepared, speeds: &BTreeMap<Digest, Duration>) -> Tab
             record.estimate.map_or_else(dash, |e| e.context.to_string()),
             speeds
                 .get(&record.id)
-                .map_or_else(dash, |s| minutes(*s * prepared.plan.items.len() as u32)),
+                .zip(generations(prepared))
+                .map_or_else(dash, |(s, n)| minutes(*s * n)),
             note(model),
         ]);
     }
@@ -380,7 +396,8 @@ fn to_json(
         .map(|m| {
             let seconds = speeds
                 .get(&m.record.id)
-                .map(|s| s.as_secs_f64() * prepared.plan.items.len() as f64);
+                .zip(generations(prepared))
+                .map(|(s, n)| s.as_secs_f64() * f64::from(n));
             json!({
                 "name": m.record.name, "id": m.record.id.as_str(), "position": m.record.position,
                 "file_bytes": m.record.file_bytes.map(crate::units::Bytes::get),

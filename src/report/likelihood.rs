@@ -47,7 +47,7 @@ pub(super) fn grids(report: &ReportModel) -> Vec<Grid> {
 }
 
 /// Tasks that a test holds for in any model, in the order of their first appearance.
-fn tasks<'r>(report: &'r ReportModel, test: impl Fn(&SliceReport) -> bool) -> Vec<&'r str> {
+fn tasks(report: &ReportModel, test: impl Fn(&SliceReport) -> bool) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for task in report.models.iter().flat_map(|m| &m.tasks) {
         if test(task) && !names.contains(&task.name.as_str()) {
@@ -126,8 +126,8 @@ fn questions(report: &ReportModel) -> Option<Grid> {
     }
     let (mut rows, mut notes, mut ids) = (Vec::new(), Vec::new(), Vec::new());
     for name in &names {
-        let all = report.models.iter().filter_map(|m| task(m, name));
-        let deciding = all.filter_map(|t| t.deciding).next();
+        let mut all = report.models.iter().filter_map(|m| task(m, name));
+        let deciding = all.find_map(|t| t.deciding);
         let id = deciding.map_or("acc", |m| m.id);
         ids.push(id);
         let label = format!("{name} ({id})");

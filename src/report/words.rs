@@ -75,7 +75,8 @@ impl<'a> Words<'a> {
         let spoken: Vec<&ModelReport> = self.spoken().collect();
         let mut out: Vec<String> = spoken.iter().map(|m| self.speed(m)).collect();
         let targets = spoken.first().map_or(0, |m| m.slos.len());
-        let mut kept: Vec<String> = (0..targets).map(|i| self.kept(&spoken, i)).collect();
+        let kept = (0..targets).map(|i| self.kept(&spoken, i));
+        let mut kept: Vec<String> = kept.filter(|text| !text.is_empty()).collect();
         let needs = spoken
             .iter()
             .filter_map(|m| m.measured("ttft_ms_p95")?.needs());
@@ -120,6 +121,7 @@ impl<'a> Words<'a> {
         let all: Vec<(&ModelReport, &SloReport)> = models
             .iter()
             .filter_map(|m| Some((*m, m.slos.get(target)?)))
+            .filter(|(_, slo)| slo.of > 0)
             .collect();
         let Some((_, first)) = all.first() else {
             return String::new();

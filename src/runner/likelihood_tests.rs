@@ -244,15 +244,38 @@ fn a_mixed_suite_is_asked_scored_and_stored() {
             (sample, s.kind, score.outcome, score.passed, score.score)
         })
         .collect();
-    use TaskKind::{Choice, Generate, Perplexity};
     assert_eq!(
         told,
         [
-            ("one", Generate, Outcome::Correct, Some(true), Some(10.0)),
-            ("four", Choice, Outcome::Correct, Some(true), Some(10.0)),
-            ("six", Choice, Outcome::Incorrect, Some(false), Some(0.0)),
-            ("bad", Choice, Outcome::Error, Some(false), Some(0.0)),
-            ("short", Perplexity, Outcome::Measured, None, None),
+            (
+                "one",
+                TaskKind::Generate,
+                Outcome::Correct,
+                Some(true),
+                Some(10.0)
+            ),
+            (
+                "four",
+                TaskKind::Choice,
+                Outcome::Correct,
+                Some(true),
+                Some(10.0)
+            ),
+            (
+                "six",
+                TaskKind::Choice,
+                Outcome::Incorrect,
+                Some(false),
+                Some(0.0)
+            ),
+            (
+                "bad",
+                TaskKind::Choice,
+                Outcome::Error,
+                Some(false),
+                Some(0.0)
+            ),
+            ("short", TaskKind::Perplexity, Outcome::Measured, None, None),
         ]
     );
     assert_eq!(
@@ -450,6 +473,19 @@ fn a_request_that_is_forgotten_or_answered_with_infinity_is_a_failure() {
         )
     );
     assert_eq!((failed.score.passed, failed.score.score), (None, None));
+}
+
+#[test]
+fn a_question_longer_than_the_context_is_a_failure_and_the_next_is_asked() {
+    let long = SUITE.replace("Two and two?", &"two and ".repeat(5_000));
+    let mut store = Store::in_memory().unwrap();
+    let (result, _) = attempt_suite(&long, &mut store, straight(), None, usize::MAX);
+    assert_eq!(result.unwrap().status, RunStatus::Success);
+    let run = load(&store);
+    let failure = run.samples[1].failure.as_ref().unwrap();
+    assert_eq!(failure.kind, FailureKind::PromptTooLong);
+    assert_eq!(run.samples[1].score.passed, Some(false));
+    assert_eq!(run.samples[2].failure, None);
 }
 
 #[test]
