@@ -162,7 +162,7 @@ fn to_text(
     );
     out.push_str(&models_table(prepared, speeds).render());
     out.push('\n');
-    for line in words(resolution, plan.epochs) {
+    for line in words(resolution, plan.epochs, generations(prepared).is_some()) {
         out.push_str(&line);
         out.push('\n');
     }
@@ -170,7 +170,7 @@ fn to_text(
 }
 
 /// What the plan can tell, a line each.
-fn words(r: &Resolution, epochs: u32) -> Vec<String> {
+fn words(r: &Resolution, epochs: u32, generates: bool) -> Vec<String> {
     let prompts = count(r.prompts, "prompt", "prompts");
     let mut out = vec![format!(
         "Differences between two models that {prompts} show, with {:.0} % power in a test at {:.0} %:",
@@ -215,7 +215,9 @@ fn words(r: &Resolution, epochs: u32) -> Vec<String> {
             "{epochs} epochs say no more about quality than one: decoding is greedy and repeats the same answers."
         ));
     }
-    out.push(latency(r, epochs));
+    if generates {
+        out.push(latency(r, epochs));
+    }
     out
 }
 

@@ -6,6 +6,9 @@
 use crate::analysis::{Interval, Measured, Scale};
 use crate::metric::Unit;
 
+/// Perplexities from here on are shown as powers of ten.
+const SCIENTIFIC: f64 = 1e6;
+
 /// A number ready to print.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shown {
@@ -122,6 +125,15 @@ pub(super) fn shown(unit: Unit, measured: &Measured) -> Shown {
 
 /// A number in its unit.
 pub(super) fn number(unit: Unit, point: f64, interval: Option<Interval>) -> Shown {
+    // A text that a model finds nearly impossible: the order of magnitude is all that can be read.
+    if unit == Unit::Perplexity && point >= SCIENTIFIC {
+        let side = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| format!("{x:.1e}"));
+        return Shown {
+            point: format!("{point:.1e}"),
+            interval: interval.map(|i| format!("[{}, {}]", side(i.lower), side(i.upper))),
+            unit: "",
+        };
+    }
     let s = style(unit, point.abs());
     let doubt = doubt(point, interval).map(|d| d * s.factor);
     let places = decimals(point * s.factor, doubt, s.digits).clamp(s.fewest, s.most);
@@ -289,6 +301,19 @@ mod tests {
         check(Unit::Bytes, 5.9e9, None, "5.9 GB");
         check(Unit::Bytes, 98.4e6, None, "98.4 MB");
         check(Unit::Ratio, 0.9912, None, "0.991");
+        check(
+            Unit::BitsPerByte,
+            0.9123,
+            Some((0.88, 0.95)),
+            "0.91 bits/byte [0.88, 0.95]",
+        );
+        check(Unit::Perplexity, 23.1838, None, "23.2");
+        check(
+            Unit::Perplexity,
+            4.63e13,
+            Some((2.04e13, 1.05e14)),
+            "4.6e13 [2.0e13, 1.1e14]",
+        );
         check(
             Unit::TasksPerYear,
             2_102_400.0,

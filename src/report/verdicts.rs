@@ -7,6 +7,11 @@ use crate::metric::Group;
 
 type Compared<'a> = (&'a PairReport, &'a ComparisonReport);
 
+/// Prompts behind a comparison: in a suite of several kinds not all of the pair's.
+fn compared_on(pair: &PairReport, comparison: &ComparisonReport) -> usize {
+    comparison.value.measured().map_or(pair.prompts, |m| m.n)
+}
+
 impl Words<'_> {
     pub(super) fn good_enough(&self) -> Vec<String> {
         let mut out = match self.report.models.as_slice() {
@@ -31,7 +36,11 @@ impl Words<'_> {
                 primary.title.to_lowercase(),
                 text_of(model.figure(primary.id)),
                 primary.id,
-                prompts(model.tally.prompts)
+                prompts(
+                    model
+                        .measured(primary.id)
+                        .map_or(model.tally.prompts, |m| m.n as u64)
+                )
             );
         }
         format!(
@@ -103,7 +112,7 @@ impl Words<'_> {
         if pairs.len() > SPOKEN {
             others.push(format!("{} more", pairs.len() - SPOKEN));
         }
-        let counts: Vec<usize> = pairs.iter().map(|(p, _)| p.prompts).collect();
+        let counts: Vec<usize> = pairs.iter().map(|(p, c)| compared_on(p, c)).collect();
         Some(format!(
             "{} {verb} {}{}.",
             self.name(first.a),
@@ -133,7 +142,7 @@ impl Words<'_> {
     fn compared(&self, pair: &PairReport, c: &ComparisonReport) -> String {
         let (a, b) = (self.name(pair.a), self.name(pair.b));
         let seen = self.seen(c);
-        let conditions = conditions(c, &spread(&[pair.prompts]));
+        let conditions = conditions(c, &spread(&[compared_on(pair, c)]));
         match &c.verdict {
             Verdict::ToldApart { better } => {
                 let worse = if *better == pair.a { &b } else { &a };
