@@ -311,7 +311,7 @@ mod tests {
         check(
             Unit::Perplexity,
             4.63e13,
-            Some((2.04e13, 1.05e14)),
+            Some((2.04e13, 1.06e14)),
             "4.6e13 [2.0e13, 1.1e14]",
         );
         check(
