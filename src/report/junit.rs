@@ -89,11 +89,17 @@ impl Case {
 
 fn suite(out: &mut String, report: &ReportModel, model: &ModelReport, words: &Words<'_>) {
     let count = Count::of(model.samples.iter());
-    let seconds: f64 = model.samples.iter().filter_map(|s| s.e2e_ms).sum::<f64>() / 1e3;
+    let times: Vec<f64> = model.samples.iter().filter_map(|s| s.e2e_ms).collect();
+    // Without a timed sample there is no time, not none at all.
+    let time = if times.is_empty() {
+        String::new()
+    } else {
+        format!(" time=\"{:.3}\"", times.iter().sum::<f64>() / 1e3)
+    };
     let name = escape::xml(&model.label);
     let _ = writeln!(
         out,
-        "  <testsuite name=\"{name}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{seconds:.3}\" timestamp=\"{}\">",
+        "  <testsuite name=\"{name}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\"{time} timestamp=\"{}\">",
         count.tests,
         count.failures,
         count.errors,

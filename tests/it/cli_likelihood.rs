@@ -248,7 +248,7 @@ fn accuracies_and_perplexities_are_reported_in_every_format() {
     ] {
         assert!(shown.contains(text), "{text}\n{shown}");
     }
-    let page = context.ok(&["report", "--format", "md"]).out;
+    let page = context.ok(&["report", "--format", "markdown"]).out;
     assert!(page.contains("## Questions with choices"), "{page}");
     let rows = context.ok(&["report", "--format", "csv"]).out;
     assert!(rows.contains(",bits_per_byte,bits/byte,"), "{rows}");

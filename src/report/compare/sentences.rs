@@ -80,6 +80,12 @@ impl Sentences<'_> {
         out
     }
 
+    /// Prompts behind a comparison.
+    fn compared_on(&self, c: &ComparisonReport) -> usize {
+        let measured = c.value.measured();
+        measured.map_or(self.report.prompts, |m| m.n)
+    }
+
     fn one(&self, c: &ComparisonReport) -> String {
         let name = (self.escape)(&cells::name(self.report, c));
         let seen = format!("{name} {}", (self.escape)(&cells::difference(c)));
@@ -93,7 +99,8 @@ impl Sentences<'_> {
                 ", {} ({}, {}{family})",
                 number::p_value(t.p_adjusted),
                 t.method,
-                prompts(self.report.prompts as u64)
+                // In a suite of several kinds not all of the joined prompts have the metric.
+                prompts(self.compared_on(c) as u64)
             )
         });
         match &c.verdict {
@@ -151,9 +158,9 @@ impl Sentences<'_> {
 
     /// What comparing prompt by prompt was worth.
     pub(super) fn pairing(&self) -> Option<String> {
-        let (_, detail) = self.primary()?;
+        let (c, detail) = self.primary()?;
         let p = detail.pairing?;
-        let n = self.report.prompts as f64;
+        let n = self.compared_on(c) as f64;
         let error = |se: f64| number::fixed(se, 3);
         let worth = if p.saved >= 1.05 {
             format!(
