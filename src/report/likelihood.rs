@@ -289,6 +289,10 @@ mod tests {
         <testcase classname="texts" name="s-015"><error type="error" message="out_of_memory: it failed"/></testcase>
         "#);
         assert!(text.contains("takes choice 1, `a wrong one`, but 0, `right`, is right"));
+        assert!(text.contains(" time=\"0.400\""), "{text}");
+        let mut untimed = testkit::quiz();
+        untimed.samples.retain(|s| s.kind != TaskKind::Generate);
+        assert!(!junit(&report(&untimed)).contains(" time="));
     }
 
     #[test]

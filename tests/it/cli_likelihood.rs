@@ -344,6 +344,8 @@ fn models_are_compared_and_gated_on_questions_and_texts() {
     assert_eq!(row("bits_per_byte")["value"], json!(1.0));
     assert!(rows.iter().all(|r| r["metric"] != "acc_mutual_info"));
     let text = context.ok(&["compare", &first, &worse]).out;
+    // The difference was seen on the questions, not on all joined prompts.
+    assert!(text.contains("40 prompts)"), "{text}");
     assert!(
         text.contains("acc") && text.contains("bits_per_byte"),
         "{text}"
