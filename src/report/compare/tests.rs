@@ -411,7 +411,7 @@ fn files_of_zeros_and_ones() {
     a/d\u{1b}[2J|6  correct    not scored      –
 
     Better?   A and B are not told apart: acc +50 pp [-22, 86], p 0.22
-              (mcnemar-mid-p, 7 prompts). Telling the one seen apart needs about
+              (mcnemar-mid-p, 6 prompts). Telling the one seen apart needs about
               24 prompts.
     Pairing   worth nothing here: the two do not find the same prompts hard
               (standard error 0.342, unpaired 0.269).
