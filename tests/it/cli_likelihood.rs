@@ -155,7 +155,7 @@ fn questions_and_texts_are_shown_and_linted() {
     );
     let linted = context.ok(&["suites", "lint", "quiz", "basics"]).out;
     assert!(
-        linted.ends_with("basics: 27 samples, 0 errors, 0 warnings\n"),
+        linted.ends_with("basics: 30 samples, 0 errors, 0 warnings\n"),
         "{linted}"
     );
 }
