@@ -28,6 +28,7 @@ mod check;
 pub mod cluster;
 pub mod desc;
 pub mod dist;
+pub mod divergence;
 pub mod drift;
 pub mod effect;
 pub mod equiv;
