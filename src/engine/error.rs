@@ -141,6 +141,12 @@ pub enum EngineError {
         /// What was found.
         check: Box<SelfCheck>,
     },
+    /// An engine that gives log-probabilities and no logits.
+    #[error("the logits of single positions are not available for the engine `{engine}`")]
+    NoLogits {
+        /// Its name and version.
+        engine: String,
+    },
     /// A failure that a mock script asked for, or one reported by a worker.
     #[error("{message}")]
     Reported {
@@ -303,6 +309,9 @@ mod tests {
             self_check("metal", 0.5, 0.0),
             self_check("metal", 0.01, 0.25),
             self_check("cpu", f64::NAN, 0.0),
+            EngineError::NoLogits {
+                engine: "mock 1".to_owned(),
+            },
             EngineError::Reported {
                 kind: FailureKind::Engine,
                 message: "scripted".to_owned(),
@@ -331,6 +340,7 @@ mod tests {
         the self-check failed on `metal`: a logit differs from that of the plain CPU path by 5.000e-1 nats where 2.000e-2 are allowed; the most probable token is the same at 1 of 2 positions / use `--device cpu`
         the self-check failed on `metal`: a log-probability of requests scored together differs from that of each by itself by 2.500e-1 nats where 2.000e-2 are allowed; the most probable token is the same at 1 of 2 positions / use `--device cpu`
         the self-check failed on `cpu`: a logit differs from that of the plain CPU path by NaN nats where 2.000e-2 are allowed; the most probable token is the same at 1 of 2 positions / use `--device cpu-plain`, and check this machine's memory
+        the logits of single positions are not available for the engine `mock 1`
         scripted
         the worker closed its pipe
         the worker died, as scripted

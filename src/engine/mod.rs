@@ -32,7 +32,7 @@ pub use open::{adapter_memory, open};
 
 use crate::record::{DeviceChoice, Dtype, Finish, SelfCheck, ThoughtMarkers, TokenTable};
 use crate::units::Bytes;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -179,6 +179,9 @@ pub type GenerateSink<'a> =
 /// Receives the score of the request with this index; `Break` ends the phase after it.
 pub type ScoreSink<'a> = dyn FnMut(usize, Result<RawScore, EngineError>) -> ControlFlow<()> + 'a;
 
+/// Receives the position and the logits of a row.
+pub type LogitsSink<'a> = dyn FnMut(usize, &[f32]) + 'a;
+
 /// A loaded model.
 pub trait Engine: Send {
     /// What it is.
@@ -208,4 +211,21 @@ pub trait Engine: Send {
 
     /// Peak memory of the process that hosts the model since it was loaded, when that can be measured.
     fn peak_memory(&self) -> Option<Bytes>;
+
+    /// Hands the logits (vocabulary values each) at positions `rows` of a sequence to `each`, in order and with their position. Nothing
+    /// behind `rows` is computed; an engine may keep what the last sequence shares with this one, which changes no bit.
+    ///
+    /// # Errors
+    /// When the ids are none, too many or outside the vocabulary, the device fails, or the engine cannot show logits.
+    fn logits(
+        &mut self,
+        ids: &[u32],
+        rows: Range<usize>,
+        each: &mut LogitsSink<'_>,
+    ) -> Result<(), EngineError> {
+        let _ = (ids, rows, each);
+        Err(EngineError::NoLogits {
+            engine: self.info().engine.clone(),
+        })
+    }
 }

@@ -295,6 +295,26 @@ fn prefill_and_decode_are_one_forward() {
 }
 
 #[test]
+fn rows_in_parts_are_those_of_the_whole() {
+    for (folder, expected) in models() {
+        let mut engine = load(&folder);
+        let ids = ids(&expected["sequences"]["short"]);
+        let whole = logits(&mut engine, &ids, 0);
+        for part in [0..2, 2..ids.len(), 1..1] {
+            let mut found = Vec::new();
+            let mut each = |position: usize, row: &[f32]| found.push((position, row.to_vec()));
+            Engine::logits(&mut engine, &ids, part.clone(), &mut each).unwrap();
+            let positions: Vec<usize> = found.iter().map(|f| f.0).collect();
+            assert_eq!(positions, part.collect::<Vec<_>>(), "{}", name(&folder));
+            for (position, row) in found {
+                let far = farthest(&row, &whole[position]);
+                assert!(far <= TOLERANCE, "{} {position}: {far}", name(&folder));
+            }
+        }
+    }
+}
+
+#[test]
 fn generation_ends_where_the_request_says() {
     let (folder, expected) = models()
         .into_iter()

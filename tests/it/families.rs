@@ -37,7 +37,7 @@ fn models() -> Vec<(PathBuf, Value)> {
         .collect()
 }
 
-fn load(path: &Path, device: DeviceChoice) -> CandleEngine {
+pub(crate) fn load(path: &Path, device: DeviceChoice) -> CandleEngine {
     let options = LoadOptions {
         bos: None,
         device,
@@ -255,4 +255,65 @@ fn prefill_and_decode_are_one_forward_and_a_batch_is_its_parts() {
             assert_eq!(scores(std::slice::from_ref(request))[0], score);
         }
     }
+}
+
+/// The rows of a sequence, computed in parts of these lengths.
+fn in_parts(engine: &mut CandleEngine, ids: &[u32], parts: &[usize]) -> Vec<Vec<f32>> {
+    let mut rows = vec![Vec::new(); ids.len()];
+    let mut first = 0;
+    for length in parts {
+        let end = (first + length).min(ids.len());
+        let mut each = |position: usize, row: &[f32]| {
+            assert!((first..end).contains(&position));
+            rows[position] = row.to_vec();
+        };
+        Engine::logits(engine, ids, first..end, &mut each).unwrap();
+        first = end;
+    }
+    assert_eq!(first, ids.len());
+    rows
+}
+
+#[test]
+fn rows_in_parts_are_those_of_the_whole() {
+    let bits =
+        |rows: &[Vec<f32>]| -> Vec<u32> { rows.iter().flatten().map(|x| x.to_bits()).collect() };
+    for (path, expected) in one_file_each() {
+        let mut engine = load(&path, DeviceChoice::Cpu);
+        let all = ids(&expected["sequences"]["window"]);
+        let whole = logits(&mut engine, &all, 0);
+        for parts in [&[5, 1, 64][..], &[1, 2, 3, 64], &[64]] {
+            let rows = in_parts(&mut engine, &all, parts);
+            assert!(bits(&rows) == bits(&whole), "{} {parts:?}", path.display());
+        }
+        // Another sequence between two parts is no part of either.
+        let other: Vec<u32> = all.iter().rev().copied().collect();
+        let mut last = Vec::new();
+        Engine::logits(&mut engine, &all, 0..9, &mut |_, _| {}).unwrap();
+        Engine::logits(&mut engine, &other, 0..9, &mut |_, _| {}).unwrap();
+        Engine::logits(&mut engine, &all, 9..all.len(), &mut |_, row| {
+            last.push(row.to_vec());
+        })
+        .unwrap();
+        assert!(bits(&last) == bits(&whole[9..]), "{}", path.display());
+    }
+}
+
+#[test]
+fn the_beginning_of_a_long_text_is_rotated_as_one() {
+    let (path, expected) = one_file_each()
+        .into_iter()
+        .find(|(path, _)| path.to_string_lossy().contains("phi3-longrope"))
+        .unwrap();
+    let mut engine = load(&path, DeviceChoice::Cpu);
+    let all = ids(&expected["sequences"]["long"]);
+    // The second set of frequencies begins behind 256 positions.
+    let mut whole = Vec::new();
+    engine
+        .logits(&all, 0, &mut |_, row| whole.push(row.to_vec()))
+        .unwrap();
+    let parts = in_parts(&mut engine, &all, &[100, 100, 4096]);
+    assert!(parts == whole);
+    let short = logits(&mut engine, &all[..100], 0);
+    assert_ne!(short[99], whole[99]);
 }

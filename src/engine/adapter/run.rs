@@ -9,8 +9,8 @@ use crate::engine::continuation::{self, Autoregressive, check_ids, check_score};
 use crate::engine::decoding::argmax;
 use crate::engine::kernels::elementwise::log_sum_exp;
 use crate::engine::{
-    Engine, EngineError, EngineInfo, GenerateRequest, GenerateSink, LoadOptions, RawScore,
-    ScoreRequest, ScoreSink,
+    Engine, EngineError, EngineInfo, GenerateRequest, GenerateSink, LoadOptions, LogitsSink,
+    RawScore, ScoreRequest, ScoreSink,
 };
 use crate::guard::caught;
 use crate::modelfile::SafetensorsSet;
@@ -18,7 +18,7 @@ use crate::record::{DeviceChoice, Dtype, TokenTable};
 use crate::units::Bytes;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 /// Rows of a prompt computed at once where the architecture allows it: the attention weights of a pass grow with rows times positions.
@@ -323,6 +323,20 @@ impl Engine for AdapterEngine {
 
     fn peak_memory(&self) -> Option<Bytes> {
         (self.peak_memory)()
+    }
+
+    fn logits(
+        &mut self,
+        ids: &[u32],
+        rows: Range<usize>,
+        each: &mut LogitsSink<'_>,
+    ) -> Result<(), EngineError> {
+        check_ids(&self.info, ids, "sequence", ids.len())?;
+        let end = rows.end.min(ids.len());
+        if rows.start >= end {
+            return Ok(());
+        }
+        Self::logits(self, &ids[..end], rows.start, each)
     }
 }
 

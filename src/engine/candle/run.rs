@@ -10,14 +10,14 @@ use crate::engine::continuation::{self, Autoregressive, check_ids, check_score};
 use crate::engine::decoding::argmax;
 use crate::engine::kernels::{self, elementwise::log_sum_exp};
 use crate::engine::{
-    Engine, EngineError, EngineInfo, GenerateRequest, GenerateSink, LoadOptions, RawScore,
-    ScoreRequest, ScoreSink,
+    Engine, EngineError, EngineInfo, GenerateRequest, GenerateSink, LoadOptions, LogitsSink,
+    RawScore, ScoreRequest, ScoreSink,
 };
 use crate::modelfile::ModelFile;
 use crate::record::{DeviceChoice, Dtype, TokenTable};
 use crate::units::Bytes;
 use candle_core::Device;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 /// What activations are computed in on every device; the key/value cache is f16 where the device is not the CPU.
@@ -156,9 +156,23 @@ impl CandleEngine {
         wanted: usize,
         each: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), EngineError> {
+        self.logits_of(ids, wanted..ids.len(), each)
+    }
+
+    /// The logits at positions `rows` of a sequence. The whole sequence decides how positions are rotated, also where its end is not computed.
+    fn logits_of(
+        &mut self,
+        ids: &[u32],
+        rows: Range<usize>,
+        each: &mut LogitsSink<'_>,
+    ) -> Result<(), EngineError> {
         check_ids(&self.info, ids, "sequence", ids.len())?;
         self.prepare(ids.len());
-        self.compute(ids, 0, wanted, each)
+        let ids = &ids[..rows.end.min(ids.len())];
+        // Rows that are wanted must be computed; everything before them may be shared.
+        let shared = common_prefix(&self.cached, ids).min(rows.start);
+        let mut at = |row: usize, logits: &[f32]| each(shared + row, logits);
+        self.compute(&ids[shared..], shared, rows.start - shared, &mut at)
     }
 
     /// The logits after `ids` at `first..`.
@@ -261,6 +275,15 @@ impl Engine for CandleEngine {
 
     fn peak_memory(&self) -> Option<Bytes> {
         (self.peak_memory)()
+    }
+
+    fn logits(
+        &mut self,
+        ids: &[u32],
+        rows: Range<usize>,
+        each: &mut LogitsSink<'_>,
+    ) -> Result<(), EngineError> {
+        self.logits_of(ids, rows, each)
     }
 }
 
