@@ -14,6 +14,7 @@ use crate::host::HostError;
 use crate::hub::HubError;
 use crate::memory::MemoryError;
 use crate::modelfile::ModelFileError;
+use crate::ops::KlError;
 use crate::plan::PlanError;
 use crate::runner::RunnerError;
 use crate::store::StoreError;
@@ -140,6 +141,9 @@ pub enum EvalhError {
     /// A baseline or a history of champions.
     #[error(transparent)]
     Baseline(#[from] BaselineError),
+    /// Models that cannot be set against their base.
+    #[error(transparent)]
+    Kl(#[from] KlError),
     /// A model that cannot be used, by its name in the catalogue.
     #[error("model `{model}` cannot be used")]
     Model {
@@ -239,6 +243,7 @@ impl Coded for EvalhError {
             Self::Plan(e) if e.is_usage() => ExitCode::Usage,
             Self::Runner(RunnerError::Suite(_)) => ExitCode::Usage,
             Self::Runner(RunnerError::NotInSuite { .. }) => ExitCode::Bug,
+            Self::Kl(e) => e.exit_code(),
             Self::Hub(HubError::Interrupted) => ExitCode::Interrupted,
             Self::Hub(_)
             | Self::Tokenizer(_)
@@ -273,6 +278,7 @@ impl Coded for EvalhError {
             Self::Store(e) => e.hint(),
             Self::Analysis(e) => e.hint(),
             Self::Baseline(e) => e.hint(),
+            Self::Kl(e) => e.hint(),
             Self::Model { source, .. } => source.hint(),
             Self::NotFetched { model } => {
                 Some(format!("fetch them with `evalh models pull {model}`"))

@@ -52,7 +52,7 @@ const SLOW_FIRST: f64 = 3.0;
 /// Median absolute deviations off the median: 10 robust standard deviations.
 const OUTLIER_MADS: f64 = 14.826;
 /// Share of the cores that may be busy at the start.
-const BUSY: f64 = 0.5;
+pub(super) const BUSY: f64 = 0.5;
 
 /// Analyses a run. Everything in the result follows from the arguments; the order of the samples does not matter.
 pub fn analyse(run: &RunRecord, prices: &PriceCard, options: &AnalysisOptions) -> ReportModel {

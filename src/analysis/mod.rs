@@ -19,6 +19,7 @@ mod changes;
 mod contrast;
 mod costs;
 mod dataset;
+mod divergence;
 mod error;
 mod estimate;
 mod fit;
@@ -54,6 +55,10 @@ pub use analyse::analyse;
 pub use caution::ContrastCaution;
 pub use changes::{PromptChange, PromptChanges, PromptSide};
 pub use contrast::{Also, Answered, ContrastReport, Detail, Pairing, SideReport, contrast};
+pub use divergence::{
+    DivergenceCaution, DivergenceReport, DivergenceRow, QuestionFigures, SideFigures, TextFigures,
+    divergence_report,
+};
 pub use error::{AnalysisError, LineProblem};
 pub use gate::{
     Allowance, Amount, Caution, Change, Changes, Gate, GateError, GateInput, GateOptions,

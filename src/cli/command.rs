@@ -3,12 +3,12 @@
 use super::shared::{Global, GlobalArgs};
 use super::{
     BaselineRequest, CliError, CompareRequest, CompletionsRequest, DoctorRequest, Environment,
-    GateRequest, GenerateRequest, ManRequest, ModelsRequest, PlanRequest, PricesRequest,
+    GateRequest, GenerateRequest, KlRequest, ManRequest, ModelsRequest, PlanRequest, PricesRequest,
     RenderRequest, ReportRequest, RunRequest, RunsRequest, ScoreRequest, SuitesRequest,
     TokenizeRequest,
 };
 use super::{
-    baseline, compare, completions, doctor, gate, generate, man, models, plan, prices, render,
+    baseline, compare, completions, doctor, gate, generate, kl, man, models, plan, prices, render,
     report, run, runs, score, suites, tokenize,
 };
 use clap::error::ErrorKind;
@@ -38,6 +38,8 @@ pub enum Command {
     Report(ReportRequest),
     /// Compare two runs, models or sample files.
     Compare(Box<CompareRequest>),
+    /// Set models against the base they were made from.
+    Kl(Box<KlRequest>),
     /// Hold a run against a baseline.
     Gate(Box<GateRequest>),
     /// Baselines and champions.
@@ -116,6 +118,8 @@ enum CommandArgs {
     Report(report::ReportArgs),
     /// Compare two runs, two models of a run, or two sample files, prompt by prompt
     Compare(compare::CompareArgs),
+    /// Show what quantisation costs: models against the base they were made from
+    Kl(kl::KlArgs),
     /// Hold a run against a baseline: pass, fail or inconclusive
     Gate(gate::GateArgs),
     /// Save what a model did, and keep the champion of a suite
@@ -154,6 +158,7 @@ impl CommandArgs {
             Self::Plan(args) => Command::Plan(Box::new(args.resolve(env)?)),
             Self::Report(args) => Command::Report(args.resolve(env)?),
             Self::Compare(args) => Command::Compare(Box::new(args.resolve(env)?)),
+            Self::Kl(args) => Command::Kl(Box::new(args.resolve(env)?)),
             Self::Gate(args) => Command::Gate(Box::new(args.resolve(env)?)),
             Self::Baseline(args) => Command::Baseline(args.resolve(env)?),
             Self::Models(args) => Command::Models(args.resolve(env)?),

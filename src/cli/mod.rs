@@ -16,6 +16,7 @@ mod doctor;
 mod error;
 mod gate;
 mod generate;
+mod kl;
 mod man;
 mod models;
 mod plan;
@@ -41,6 +42,7 @@ pub use doctor::DoctorRequest;
 pub use error::CliError;
 pub use gate::{GateFormat, GateRequest, InconclusiveAs};
 pub use generate::GenerateRequest;
+pub use kl::KlRequest;
 pub use man::{ManRequest, man_pages};
 pub use models::{
     AddRequest, EstimateRequest, LockRequest, ModelsListRequest, ModelsRequest, PullRequest,

@@ -328,6 +328,12 @@ fn stored_runs_and_single_models_are_read() {
         Command::Score(s) if s.model.mock_script.value == Some(PathBuf::from("s.toml"))
     ));
     assert!(matches!(
+        command("kl a b c -t x.txt --text y.txt --tokens 500 --window 64 --memory-budget 1GB --device cpu --texts-only --offline --json"),
+        Command::Kl(k) if k.base == "a" && k.models == ["b", "c"] && k.texts == [PathBuf::from("x.txt"), PathBuf::from("y.txt")]
+            && (k.tokens, k.window, k.json, k.texts_only) == (500, 64, true, true) && k.suite == "basics" && k.files.offline.value
+            && k.memory_budget.value == Some(Bytes(1_000_000_000))
+    ));
+    assert!(matches!(
         command("prices list --prices p.toml"),
         Command::Prices(PricesRequest::List(l)) if l.prices.value == Some(PathBuf::from("p.toml"))
     ));

@@ -331,6 +331,11 @@ pub(super) fn context(text: &str) -> Result<u32, ValueError> {
     integer(text, 1, 1 << 24).map(|n| n as u32)
 }
 
+/// A number of tokens to read: fewer than 16 say nothing.
+pub(super) fn tokens(text: &str) -> Result<u32, ValueError> {
+    integer(text, 16, 1 << 24).map(|n| n as u32)
+}
+
 /// A memory budget.
 pub(super) fn budget(text: &str) -> Result<Bytes, ValueError> {
     let bytes: Bytes = text.parse()?;

@@ -11,6 +11,7 @@ mod doctor;
 mod entry;
 mod facts;
 mod gate;
+mod kl;
 mod load;
 mod look;
 mod models;
@@ -29,6 +30,7 @@ mod table;
 mod worker;
 
 pub use entry::main;
+pub use kl::KlError;
 
 use crate::cli::{Command, Request, Selector};
 use crate::error::{EvalhError, ExitCode};
@@ -44,6 +46,7 @@ fn execute(session: &Session, request: &Request) -> Result<ExitCode, EvalhError>
         Command::Plan(request) => plan::run(session, request),
         Command::Report(request) => report::run(session, request),
         Command::Compare(request) => compare::run(session, request),
+        Command::Kl(request) => kl::run(session, request),
         Command::Gate(request) => gate::run(session, request),
         Command::Baseline(request) => baseline::run(session, request),
         Command::Models(request) => models::run(session, request),

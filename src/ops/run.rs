@@ -144,7 +144,8 @@ fn start(
     })
 }
 
-fn header(session: &Session, prepared: &Prepared) -> RunHeader {
+/// The conditions of a run that begins now.
+pub(super) fn header(session: &Session, prepared: &Prepared) -> RunHeader {
     let suite = &prepared.suite;
     let now = clock::wall();
     let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);

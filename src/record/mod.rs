@@ -3,6 +3,7 @@
 //! Plain data without storage or text format, and without behaviour but for [`ThoughtScan`], on which two rooms must agree byte for byte. A type that travels between rooms lives here; a type that does not, does not.
 
 mod device;
+mod divergence;
 mod event;
 mod generation;
 mod ids;
@@ -14,6 +15,10 @@ mod scoring;
 mod self_check;
 
 pub use device::{DeviceChoice, Dtype};
+pub use divergence::{
+    ChangedModel, DivergenceRecord, FileFacts, QuestionResult, SpeedPair, SpeedTiming, TextFacts,
+    WindowPair,
+};
 pub use event::{EventSink, RunCounts, RunEvent, RunEventKind, RunStatus, SinkError};
 pub use generation::{Finish, Generation, Message, Role, Timing, TokenTable};
 pub use ids::{Digest, RunId, SampleKey};

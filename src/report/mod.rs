@@ -12,6 +12,7 @@
 mod beware;
 mod compare;
 mod csv;
+mod divergence;
 mod error;
 mod escape;
 pub mod gate;
@@ -30,6 +31,7 @@ mod words;
 
 pub use compare::{CompareView, compare_json, compare_markdown, compare_terminal};
 pub use csv::csv;
+pub use divergence::{DivergenceView, divergence_json, divergence_terminal};
 pub use error::ReportError;
 pub use escape::terminal as escape_terminal;
 pub use json::json;

@@ -40,6 +40,8 @@ mod hub_faults;
 mod hub_programs;
 #[cfg(feature = "hub")]
 mod hub_sets;
+#[cfg(feature = "candle")]
+mod kl;
 #[cfg(feature = "hub")]
 mod mock_hub;
 mod mutation;
