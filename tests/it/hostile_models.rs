@@ -93,7 +93,9 @@ fn with_odd_fields(config: &Value) -> Vec<Vec<u8>> {
             all.push(whole.to_string().into_bytes());
         };
         put(None);
-        odd_values().into_iter().for_each(|v| put(Some(v)));
+        for value in odd_values() {
+            put(Some(value));
+        }
         for inner in with_odd_fields(field) {
             put(Some(serde_json::from_slice(&inner).unwrap()));
         }

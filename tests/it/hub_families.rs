@@ -6,8 +6,11 @@ use crate::mock_hub::MockHub;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
+/// Names and contents.
+type Files = Vec<(String, Vec<u8>)>;
+
 /// The files of a folder as a repository has them, and what transformers made of the weights.
-fn repository(folder: &Path) -> Option<(Vec<(String, Vec<u8>)>, Value)> {
+fn repository(folder: &Path) -> Option<(Files, Value)> {
     let expected = std::fs::read(folder.join("expected.json")).ok()?;
     let expected: Value = serde_json::from_slice(&expected).unwrap();
     expected["files"].get("safetensors")?;
@@ -15,7 +18,8 @@ fn repository(folder: &Path) -> Option<(Vec<(String, Vec<u8>)>, Value)> {
     for entry in std::fs::read_dir(folder).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let left_out = ["expected.json", "config_v4.json"].contains(&name.as_str());
-        if !left_out && !name.ends_with(".gguf") {
+        let gguf = Path::new(&name).extension().is_some_and(|e| e == "gguf");
+        if !left_out && !gguf {
             files.push((name.clone(), std::fs::read(folder.join(name)).unwrap()));
         }
     }
