@@ -37,7 +37,12 @@ pub fn shape_from_config(config: &[u8], set: &SafetensorsSet) -> Result<ModelSha
         None if recurrent => 1,
         None => return Err(config.missing(HEADS)),
     };
-    let kv_heads = config.given(KV_HEADS, MAX_HEADS)?.unwrap_or(heads);
+    let shared = config.0.flag("multi_query")? == Some(true)
+        && config.0.flag("new_decoder_architecture")? != Some(true);
+    let kv_heads = match config.given(KV_HEADS, MAX_HEADS)? {
+        _ if shared => 1,
+        given => given.unwrap_or(heads),
+    };
     let head_values = match config.given(HEAD_VALUES, MAX_HEAD_VALUES)? {
         Some(values) => values,
         None if recurrent => 1,
@@ -170,6 +175,16 @@ mod tests {
         let windowed = CONFIG.replace("null", "512,\"use_sliding_window\":false");
         let shape = shape_from_config(windowed.as_bytes(), &set()).unwrap();
         assert_eq!(shape.sliding_window, None);
+    }
+
+    #[test]
+    fn what_an_adapter_takes_for_granted_is_known() {
+        let falcon = r#"{"model_type":"falcon","num_hidden_layers":2,"num_attention_heads":4,"hidden_size":64,"vocab_size":9}"#;
+        let shape = shape_from_config(falcon.as_bytes(), &set()).unwrap();
+        assert_eq!((shape.context, shape.kv_heads), (2048, vec![1, 1]));
+        let mamba = r#"{"model_type":"mamba2","num_hidden_layers":2,"hidden_size":64,"state_size":16,"time_step_limit":[0.0,Infinity]}"#;
+        let shape = shape_from_config(mamba.as_bytes(), &set()).unwrap();
+        assert_eq!((shape.context, shape.kv_heads), (UNBOUNDED, vec![0, 0]));
     }
 
     #[test]

@@ -6,16 +6,16 @@
 //! A configuration may leave out what its class has a default for, so the defaults of the classes that evalh runs are kept here (source: the
 //! `configuration_*.py` files of the transformers library, 5.23). `null` is a value and takes no default.
 
-use super::ModelFileError;
+use super::{ModelFileError, json_with_infinity};
 use serde_json::{Map, Value};
 
 /// Largest `config.json` that is read.
-const MAX_BYTES: usize = 4 << 20;
+pub const MAX_CONFIG_BYTES: usize = 4 << 20;
 /// Longest list that is read.
 const MAX_LIST: usize = 1 << 16;
 
 /// (`model_type`, what its class fills in)
-const DEFAULTS: [(&str, &str); 13] = [
+const DEFAULTS: [(&str, &str); 26] = [
     (
         "llama",
         r#"{"rms_norm_eps":1e-6,"max_position_embeddings":2048,"hidden_act":"silu","tie_word_embeddings":false}"#,
@@ -30,15 +30,15 @@ const DEFAULTS: [(&str, &str); 13] = [
     ),
     (
         "qwen2",
-        r#"{"num_key_value_heads":32,"rms_norm_eps":1e-6,"max_position_embeddings":32768,"use_sliding_window":false,"max_window_layers":28,"hidden_act":"silu","tie_word_embeddings":false}"#,
+        r#"{"num_key_value_heads":32,"rms_norm_eps":1e-6,"max_position_embeddings":32768,"sliding_window":4096,"use_sliding_window":false,"max_window_layers":28,"hidden_act":"silu","tie_word_embeddings":false}"#,
     ),
     (
         "qwen3",
-        r#"{"num_key_value_heads":32,"head_dim":128,"rms_norm_eps":1e-6,"max_position_embeddings":32768,"use_sliding_window":false,"max_window_layers":28,"hidden_act":"silu","tie_word_embeddings":false}"#,
+        r#"{"num_key_value_heads":32,"head_dim":128,"rms_norm_eps":1e-6,"max_position_embeddings":32768,"sliding_window":4096,"use_sliding_window":false,"max_window_layers":28,"hidden_act":"silu","tie_word_embeddings":false}"#,
     ),
     (
         "qwen3_moe",
-        r#"{"num_key_value_heads":4,"rms_norm_eps":1e-6,"max_position_embeddings":32768,"use_sliding_window":false,"hidden_act":"silu","num_local_experts":128,"num_experts_per_tok":8,"moe_intermediate_size":768,"norm_topk_prob":false,"decoder_sparse_step":1,"tie_word_embeddings":false}"#,
+        r#"{"num_key_value_heads":4,"rms_norm_eps":1e-6,"max_position_embeddings":32768,"sliding_window":4096,"use_sliding_window":false,"hidden_act":"silu","num_local_experts":128,"num_experts_per_tok":8,"moe_intermediate_size":768,"norm_topk_prob":false,"decoder_sparse_step":1,"tie_word_embeddings":false}"#,
     ),
     (
         "gemma2",
@@ -65,6 +65,32 @@ const DEFAULTS: [(&str, &str); 13] = [
         r#"{"rms_norm_eps":1e-5,"max_position_embeddings":2048,"hidden_act":"silu","tie_word_embeddings":false}"#,
     ),
     ("gemma3", r"{}"),
+    // Of models that the adapter runs, what an estimate needs.
+    (
+        "falcon",
+        r#"{"max_position_embeddings":2048,"multi_query":true}"#,
+    ),
+    ("gpt_bigcode", r#"{"n_positions":1024,"multi_query":true}"#),
+    (
+        "gemma",
+        r#"{"head_dim":256,"max_position_embeddings":8192}"#,
+    ),
+    (
+        "glm4",
+        r#"{"head_dim":128,"max_position_embeddings":131072}"#,
+    ),
+    ("deepseek_v2", r#"{"max_position_embeddings":2048}"#),
+    ("granitemoehybrid", r#"{"max_position_embeddings":2048}"#),
+    ("lfm2", r#"{"max_position_embeddings":128000}"#),
+    ("olmo", r#"{"max_position_embeddings":2048}"#),
+    ("phi", r#"{"max_position_embeddings":2048}"#),
+    ("qwen2_moe", r#"{"max_position_embeddings":32768}"#),
+    ("stablelm", r#"{"max_position_embeddings":4096}"#),
+    ("starcoder2", r#"{"max_position_embeddings":4096}"#),
+    (
+        "helium",
+        r#"{"head_dim":128,"max_position_embeddings":4096}"#,
+    ),
 ];
 
 /// The language part of a configuration, or an object in it.
@@ -84,12 +110,12 @@ impl ModelConfig {
     /// When it is too long, is no object or does not name the model's type.
     pub fn parse(text: &[u8]) -> Result<Self, ModelFileError> {
         let bytes = text.len();
-        if bytes > MAX_BYTES {
+        if bytes > MAX_CONFIG_BYTES {
             return Err(cannot(format!(
-                "it has {bytes} bytes, above the limit of {MAX_BYTES} bytes"
+                "it has {bytes} bytes, above the limit of {MAX_CONFIG_BYTES} bytes"
             )));
         }
-        let value: Value = serde_json::from_slice(text).map_err(|e| cannot(e.to_string()))?;
+        let value = json_with_infinity(text).map_err(|e| cannot(e.to_string()))?;
         let Value::Object(whole) = value else {
             return Err(cannot("it is no object".to_owned()));
         };

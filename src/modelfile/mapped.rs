@@ -1,8 +1,8 @@
 //! Weights mapped into memory: a GGUF file, or a set of safetensors with its configuration.
 
 use super::{
-    Dtype, GgufHeader, ModelFileError, SafetensorsIndex, SafetensorsSet, TensorInfo,
-    safetensors::in_file,
+    Dtype, GgufHeader, MAX_CONFIG_BYTES, ModelFileError, SafetensorsIndex, SafetensorsSet,
+    TensorInfo, safetensors::in_file,
 };
 use memmap2::Mmap;
 use std::collections::BTreeMap;
@@ -13,8 +13,6 @@ use std::sync::Arc;
 
 /// The configuration beside safetensors weights.
 const CONFIG: &str = "config.json";
-/// Largest `config.json` that is read.
-const MAX_CONFIG_BYTES: u64 = 4 << 20;
 
 /// A tensor and the file it is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,18 +96,36 @@ impl TensorMap {
     }
 
     /// The same tensors under other names; those for which `rename` has none are left out.
-    #[must_use]
-    pub fn renamed(&self, rename: impl Fn(&str) -> Option<String>) -> Self {
-        let tensors = self.tensors.iter();
-        let tensors = tensors.filter_map(|(name, t)| Some((rename(name)?, t.clone())));
-        let unreadable = self.unreadable.iter();
-        Self {
+    ///
+    /// # Errors
+    /// When two tensors would have one name.
+    pub fn renamed(&self, rename: impl Fn(&str) -> Option<String>) -> Result<Self, ModelFileError> {
+        let mut renamed = Self {
             files: Arc::clone(&self.files),
-            tensors: tensors.collect(),
-            unreadable: unreadable
-                .filter_map(|(name, dtype)| Some((rename(name)?, *dtype)))
-                .collect(),
+            tensors: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
+        };
+        let mut taken: BTreeMap<String, &str> = BTreeMap::new();
+        for name in self.tensors.keys().chain(self.unreadable.keys()) {
+            let Some(new) = rename(name) else { continue };
+            if let Some(other) = taken.insert(new.clone(), name) {
+                return Err(ModelFileError::Tensor {
+                    name: name.clone(),
+                    why: format!("and `{other}` have one place between them"),
+                });
+            }
+            if let Some(tensor) = self.tensors.get(name) {
+                renamed.tensors.insert(new, tensor.clone());
+            } else if let Some(dtype) = self.unreadable.get(name) {
+                renamed.unreadable.insert(new, *dtype);
+            }
         }
+        Ok(renamed)
+    }
+
+    /// Takes a tensor out.
+    pub fn remove(&mut self, name: &str) {
+        self.tensors.remove(name);
     }
 }
 
@@ -257,13 +273,13 @@ fn read_config(path: &Path) -> Result<Vec<u8>, ModelFileError> {
     };
     let mut text = Vec::new();
     let file = File::open(path).map_err(read)?;
-    let mut bounded = file.take(MAX_CONFIG_BYTES + 1);
+    let mut bounded = file.take(MAX_CONFIG_BYTES as u64 + 1);
     bounded.read_to_end(&mut text).map_err(read)?;
-    if text.len() as u64 > MAX_CONFIG_BYTES {
+    if text.len() > MAX_CONFIG_BYTES {
         return Err(ModelFileError::Limit {
             what: "the size of the configuration",
             found: text.len() as u64,
-            limit: MAX_CONFIG_BYTES,
+            limit: MAX_CONFIG_BYTES as u64,
             offset: 0,
         });
     }

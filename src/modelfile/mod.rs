@@ -13,15 +13,17 @@ mod error;
 mod ggml_type;
 mod gguf;
 mod mapped;
+mod python_json;
 mod safetensors;
 mod safetensors_json;
 
-pub use config::ModelConfig;
+pub use config::{MAX_CONFIG_BYTES, ModelConfig};
 pub use error::ModelFileError;
 pub use ggml_type::GgmlType;
 pub use gguf::{ArrayRef, ElementType, GgufHeader, TensorInfo, Value};
 pub use mapped::{
     MappedTensor, ModelFile, SafetensorsFiles, TensorMap, WeightsFile, is_safetensors,
 };
+pub use python_json::json_with_infinity;
 pub use safetensors::{Dtype, SafeTensor, SafetensorsHeader, SafetensorsSet};
 pub use safetensors_json::SafetensorsIndex;

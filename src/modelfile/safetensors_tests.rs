@@ -303,7 +303,13 @@ fn weights_are_opened_with_the_configuration_beside_them() {
     assert_eq!(unreadable, [("b", Dtype::I64)]);
     assert_eq!(tensors.bytes(tensors.get("a").unwrap()).len(), 4);
     let renamed = tensors.renamed(|name| (name == "a").then(|| "c".to_owned()));
+    let renamed = renamed.unwrap();
     assert_eq!(renamed.names().collect::<Vec<_>>(), ["c"]);
     assert_eq!(renamed.unreadable().count(), 0);
+    let both = tensors.renamed(|_| Some("c".to_owned())).unwrap_err();
+    assert_eq!(
+        both.to_string(),
+        "tensor `b` and `a` have one place between them"
+    );
     assert!(!crate::modelfile::is_safetensors(Path::new("m.gguf")));
 }

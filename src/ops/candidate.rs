@@ -121,6 +121,8 @@ impl OpenModel {
         {
             return MemoryEstimate {
                 weights,
+                // The state after a context is kept while its continuations are scored.
+                kv_cache: estimate.kv_cache.plus(estimate.kv_cache),
                 activations: estimate.activations.plus(attention),
                 ..estimate
             };

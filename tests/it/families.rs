@@ -37,15 +37,19 @@ fn models() -> Vec<(PathBuf, Value)> {
         .collect()
 }
 
-pub(crate) fn load(path: &Path, device: DeviceChoice) -> CandleEngine {
-    let options = LoadOptions {
+fn options(device: DeviceChoice) -> LoadOptions {
+    LoadOptions {
         bos: None,
         device,
         dtype: None,
         context: 8192,
         table: Arc::new(TokenTable::default()),
         peak_memory: || None,
-    };
+    }
+}
+
+pub(crate) fn load(path: &Path, device: DeviceChoice) -> CandleEngine {
+    let options = options(device);
     let file = ModelFile::open(path).unwrap();
     CandleEngine::load(&file, &options).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
@@ -165,6 +169,38 @@ fn safetensors_of_every_family_give_what_transformers_computes() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(checked >= 36, "{checked}");
+}
+
+/// The model in a folder with one word of its configuration changed.
+fn with_config(name: &str, from: &str, to: &str) -> (tempfile::TempDir, PathBuf) {
+    let (copy, main) = safetensors_files(&folder().join(name), "config.json").unwrap();
+    let config = copy.path().join("config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    assert!(text.contains(from), "{text}");
+    std::fs::write(&config, text.replace(from, to)).unwrap();
+    (copy, main)
+}
+
+#[test]
+fn a_head_of_its_own_counts_and_a_missing_one_is_missed() {
+    let tied = "\"tie_word_embeddings\": true";
+    let untied = "\"tie_word_embeddings\": false";
+    // transformers 5 ties only what holds the same values.
+    let (_copy, main) = with_config("llama", untied, tied);
+    let (_, expected) = models()
+        .into_iter()
+        .find(|m| m.0.ends_with("llama"))
+        .unwrap();
+    let wanted = &expected["files"]["safetensors"];
+    let mut engine = load(&main, DeviceChoice::Cpu);
+    assert!(worst(&mut engine, &expected["sequences"], wanted, SHORT) <= TOLERANCE);
+    let (_copy, main) = with_config("qwen2", tied, untied);
+    let options = options(DeviceChoice::Cpu);
+    let refused = CandleEngine::load(&ModelFile::open(&main).unwrap(), &options);
+    assert_eq!(
+        refused.map(|_| ()).unwrap_err().to_string(),
+        "tensor `lm_head.weight` is missing"
+    );
 }
 
 #[test]

@@ -63,7 +63,8 @@ fn every_family_is_fetched_by_its_name_and_runs() {
         assert_eq!(&lines[0]["ids"], wanted, "{name}");
         // The same weights in a GGUF file, with the tokenizer inside, answer the same.
         let gguf = folder.join("model-f32.gguf");
-        if gguf.is_file() {
+        // llama.cpp lets the control tokens of Phi 3 take the white space behind them, whatever the file's tokenizer says; so do its GGUF files here.
+        if gguf.is_file() && !name.starts_with("phi3") {
             let source = format!("path:{}", gguf.display());
             context.write("models.toml", catalogue(&source));
             let other = context.evalh_reading(&["generate", "-m", "tiny", "--json"], &input);

@@ -13,11 +13,9 @@ pub(super) mod adapt;
 use super::table::{Architecture, architecture};
 use super::weights::Names;
 use crate::engine::EngineError;
-use crate::modelfile::SafetensorsSet;
+use crate::modelfile::{MAX_CONFIG_BYTES, SafetensorsSet, json_with_infinity};
 use serde_json::{Map, Value};
 
-/// Largest `config.json` that is read.
-const MAX_BYTES: usize = 4 << 20;
 /// Longest context: positions are f32 in the library, which are exact below this.
 const MAX_CONTEXT: u64 = 1 << 24;
 const HEAD: &str = "lm_head.weight";
@@ -275,52 +273,21 @@ impl Fields<'_> {
     }
 }
 
-/// The file as an object. Python writes `Infinity` and `NaN` into JSON, which has neither.
+/// The file as an object.
 fn parse(config: &[u8]) -> Result<Map<String, Value>, EngineError> {
     let invalid = |why: String| EngineError::Metadata {
         key: "config.json".to_owned(),
         found: format!("{} bytes", config.len()),
         why,
     };
-    if config.len() > MAX_BYTES {
-        return Err(invalid(format!("the limit is {MAX_BYTES} bytes")));
+    if config.len() > MAX_CONFIG_BYTES {
+        return Err(invalid(format!("the limit is {MAX_CONFIG_BYTES} bytes")));
     }
-    let text = std::str::from_utf8(config).map_err(|e| invalid(e.to_string()))?;
-    let parsed: Result<Map<String, Value>, _> =
-        serde_json::from_str(text).or_else(|_| serde_json::from_str(&without_infinity(text)));
-    parsed.map_err(|e| invalid(e.to_string()))
-}
-
-/// `Infinity` and `NaN` outside strings as the strings of the same name.
-fn without_infinity(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    // Between quotes that are not escaped, every second piece is a string.
-    let mut inside = false;
-    let mut rest = text;
-    while let Some(at) = rest.find(['"', '\\']) {
-        let (piece, tail) = rest.split_at(at);
-        push(&mut out, piece, inside);
-        let escaped = if tail.starts_with('\\') { 2 } else { 1 };
-        let end = tail
-            .char_indices()
-            .nth(escaped)
-            .map_or(tail.len(), |(i, _)| i);
-        out.push_str(&tail[..end]);
-        inside ^= escaped == 1;
-        rest = &tail[end..];
+    match json_with_infinity(config) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(_) => Err(invalid("it is no object".to_owned())),
+        Err(error) => Err(invalid(error.to_string())),
     }
-    push(&mut out, rest, inside);
-    out
-}
-
-fn push(out: &mut String, piece: &str, inside: bool) {
-    if inside {
-        out.push_str(piece);
-        return;
-    }
-    let quoted = piece.replace("Infinity", "\"Infinity\"");
-    let quoted = quoted.replace("-\"Infinity\"", "\"-Infinity\"");
-    out.push_str(&quoted.replace("NaN", "\"NaN\""));
 }
 
 /// Brings rotation settings to the form of transformers 4, and refuses scalings that are not computed.

@@ -139,15 +139,15 @@ fn a_file_that_is_no_object_is_refused() {
         text(b""),
         text(b"[]"),
         text(b"\xff"),
-        text(&vec![b' '; MAX_BYTES + 1]),
+        text(&vec![b' '; crate::modelfile::MAX_CONFIG_BYTES + 1]),
         text("[".repeat(100_000).as_bytes()),
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
     metadata `config.json` is 0 bytes: EOF while parsing a value at line 1 column 0
-    metadata `config.json` is 2 bytes: invalid type: sequence, expected a map at line 1 column 0
-    metadata `config.json` is 1 bytes: invalid utf-8 sequence of 1 bytes from index 0
+    metadata `config.json` is 2 bytes: it is no object
+    metadata `config.json` is 1 bytes: expected value at line 1 column 1
     metadata `config.json` is 4194305 bytes: the limit is 4194304 bytes
-    metadata `config.json` is 100000 bytes: invalid type: sequence, expected a map at line 1 column 0
+    metadata `config.json` is 100000 bytes: recursion limit exceeded at line 1 column 128
     "#);
 }
 

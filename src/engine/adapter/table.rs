@@ -211,7 +211,7 @@ pub fn supported() -> Vec<&'static str> {
     ARCHITECTURES.iter().map(|a| a.model_type).collect()
 }
 
-/// Memory of the attention weights of one pass at `context` tokens: of `heads` heads, as scores, masked and as shares, in f32.
+/// Memory of the attention weights of one pass at `context` tokens: of `heads` heads, as scores, masked, and in three steps to shares, in f32.
 pub fn attention_bytes(model_type: &str, heads: u64, context: u32) -> Bytes {
     let context = u64::from(context);
     let prefill = architecture(model_type).map_or(Prefill::Whole, |a| a.prefill);
@@ -221,7 +221,7 @@ pub fn attention_bytes(model_type: &str, heads: u64, context: u32) -> Bytes {
         Prefill::Steps => 0,
     };
     let values = heads.saturating_mul(rows).saturating_mul(context);
-    Bytes(values.saturating_mul(3 * 4))
+    Bytes(values.saturating_mul(5 * 4))
 }
 
 /// The entry of a `model_type`.

@@ -23,9 +23,11 @@ const COMPUTED: [&str; 3] = [".inv_freq", ".attn.bias", ".attn.masked_bias"];
 /// The types that can be read.
 const READABLE: [Dtype; 3] = [Dtype::F32, Dtype::F16, Dtype::BF16];
 
-/// Memory of the weights once a model is loaded: every value as f32. While a tensor is read, its bytes in the file come on top.
+/// Memory of the weights while a model is loaded: every value as f32, and the bytes in the file of the tensor that is read.
 pub fn weights_in_memory(set: &SafetensorsSet) -> Bytes {
-    Bytes(set.parameters().saturating_mul(4))
+    let largest = set.tensors.values().map(|(_, t)| t.bytes).max();
+    let all = set.parameters().saturating_mul(4);
+    Bytes(all.saturating_add(largest.unwrap_or(0)))
 }
 
 /// How the names and shapes that a model asks for differ from those in its file.

@@ -171,6 +171,10 @@ fn windowed(config: &ModelConfig, layers: usize) -> Result<Option<Vec<bool>>, Mo
             Some((0..layers).map(|i| i >= first).collect())
         }
         "qwen3_moe" if config.flag("use_sliding_window")? == Some(true) => Some(vec![true; layers]),
+        "smollm3" if config.flag("use_sliding_window")? == Some(true) => {
+            let why = "`layer_types` has to say which layers have a window";
+            return Err(config.refuse("use_sliding_window", why));
+        }
         _ => None,
     })
 }
@@ -192,6 +196,11 @@ struct Rope {
 impl Rope {
     fn read(config: &ModelConfig) -> Result<Self, EngineError> {
         let parameters = config.object("rope_parameters")?;
+        if parameters.is_some() && config.says("rope_scaling") {
+            let why =
+                "`rope_parameters` says the same in the form of version 5; one of them is needed";
+            return Err(config.refuse("rope_scaling", why).into());
+        }
         let local = match &parameters {
             Some(p) => p.object("sliding_attention")?,
             None => None,
@@ -246,9 +255,12 @@ impl Rope {
                 self.divisors = Some(self.llama3(config, scaling)?);
                 Ok(())
             }
-            Some("longrope" | "su") => self.longrope(config, scaling),
+            Some("longrope" | "su") if config.model_type() == "phi3" => {
+                self.longrope(config, scaling)
+            }
             Some(_) => {
-                let why = "`default`, `linear`, `llama3` and `longrope` are computed";
+                let why =
+                    "`default`, `linear` and `llama3` are computed, and `longrope` for `phi3`";
                 Err(scaling.refuse(key, why).into())
             }
         }
@@ -402,7 +414,20 @@ impl Metadata for Fields<'_> {
     }
 
     fn place(&self, key: &str) -> String {
-        let field = self.field(key);
+        let (_, inner) = key.split_once('.').unwrap_or(("", key));
+        let computed = match inner {
+            "rope.freq_base" => Some("rope_theta"),
+            "rope.freq_base_swa" => Some("rope_local_base_freq"),
+            "rope.scaling.factor" => Some("rope_scaling.factor"),
+            "rope.scaling.attn_factor" => Some("rope_scaling.attention_factor"),
+            "rope.scaling.original_context_length" => Some("original_max_position_embeddings"),
+            "rope.dimension_count" => Some("partial_rotary_factor"),
+            "attention.scale" if self.config.model_type().starts_with("gemma") => {
+                Some("query_pre_attn_scalar")
+            }
+            _ => None,
+        };
+        let field = computed.or_else(|| self.field(key));
         field.map_or_else(|| key.to_owned(), |field| self.config.place(field))
     }
 }
@@ -503,7 +528,7 @@ mod tests {
             (
                 "qwen2",
                 json!({"rope_scaling": {"type": "yarn", "factor": 4.0}}),
-                "`rope_scaling.type` is `\\\"yarn\\\"`: `default`, `linear`, `llama3` and `longrope` are computed",
+                "`rope_scaling.type` is `\\\"yarn\\\"`: `default`, `linear` and `llama3` are computed, and `longrope` for `phi3`",
             ),
             (
                 "llama",
@@ -520,6 +545,22 @@ mod tests {
                 json!({"original_max_position_embeddings": 256,
                     "rope_scaling": {"type": "longrope", "short_factor": [1.0], "long_factor": [1.0]}}),
                 "`rope_scaling.short_factor` is `[1.0]`: 8 positive numbers are needed",
+            ),
+            (
+                "llama",
+                json!({"original_max_position_embeddings": 256,
+                    "rope_scaling": {"type": "longrope", "short_factor": [1.0], "long_factor": [1.0]}}),
+                "`default`, `linear` and `llama3` are computed, and `longrope` for `phi3`",
+            ),
+            (
+                "llama",
+                json!({"rope_parameters": {"rope_type": "default"}, "rope_scaling": {"type": "linear"}}),
+                "`rope_parameters` says the same in the form of version 5; one of them is needed",
+            ),
+            (
+                "smollm3",
+                json!({"use_sliding_window": true, "sliding_window": 8}),
+                "`layer_types` has to say which layers have a window",
             ),
             (
                 "gemma2",
@@ -554,6 +595,10 @@ mod tests {
             (
                 json!({"num_hidden_layers": 0}),
                 "metadata `config.json: num_hidden_layers` is 0: it must be 1 to 1024",
+            ),
+            (
+                json!({"rope_theta": 0}),
+                "metadata `config.json: rope_theta` is 0: it must be a positive number",
             ),
             (
                 json!({"hidden_size": null}),

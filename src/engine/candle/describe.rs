@@ -8,6 +8,9 @@ use crate::engine::EngineError;
 use crate::modelfile::{ModelConfig, ModelFile, SafetensorsFiles, TensorMap};
 use std::sync::Arc;
 
+const HEAD: &str = "output.weight";
+const TABLE: &str = "token_embd.weight";
+
 /// A model, described.
 pub(super) struct Described {
     pub(super) blueprint: Blueprint,
@@ -41,10 +44,9 @@ pub(super) fn describe(file: &ModelFile) -> Result<Described, EngineError> {
 fn of_safetensors(files: &SafetensorsFiles) -> Result<Described, EngineError> {
     let config = ModelConfig::parse(files.config())?;
     let naming = Naming::of(config.model_type());
-    let tied = config.flag("tie_word_embeddings")?.unwrap_or(false);
-    let renamed = files
-        .tensors()
-        .renamed(|name| names::renamed(naming, name, tied));
+    let renamed = files.tensors().renamed(|name| names::renamed(naming, name));
+    let mut renamed = renamed?;
+    tie(&config, &mut renamed)?;
     Ok(Described {
         blueprint: config::blueprint(&config)?,
         tensors: Tensors {
@@ -56,4 +58,25 @@ fn of_safetensors(files: &SafetensorsFiles) -> Result<Described, EngineError> {
             naming,
         },
     })
+}
+
+/// With tied embeddings the head is their table; a head of its own counts where it holds other values, as in transformers 5. Without, there has
+/// to be one.
+fn tie(config: &ModelConfig, tensors: &mut TensorMap) -> Result<(), EngineError> {
+    let (head, table) = (tensors.get(HEAD), tensors.get(TABLE));
+    let tied = config.flag("tie_word_embeddings")?.unwrap_or(false);
+    match (head, table) {
+        (None, _) if !tied => Err(EngineError::MissingTensor {
+            name: names::original(Naming::of(config.model_type()), HEAD),
+        }),
+        (Some(head), Some(table)) if tied => {
+            let same = (head.info.ty, &head.info.dims) == (table.info.ty, &table.info.dims)
+                && tensors.bytes(head) == tensors.bytes(table);
+            if same {
+                tensors.remove(HEAD);
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }

@@ -278,7 +278,8 @@ impl Keys<'_> {
     fn rope_factor(&self) -> Result<f64, EngineError> {
         let kind = self.key("rope.scaling.type");
         match self.metadata.string(&kind)?.as_deref() {
-            None | Some("none" | "longrope") => Ok(1.0),
+            None | Some("none") => Ok(1.0),
+            Some("longrope") if self.architecture == "phi3" => Ok(1.0),
             Some("linear") => Ok(self.positive("rope.scaling.factor")?.unwrap_or(1.0)),
             Some(other) => Err(self.wrong(
                 "rope.scaling.type",

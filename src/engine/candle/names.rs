@@ -63,6 +63,9 @@ const AFTER_ATTENTION: &str = "post_attention_layernorm";
 /// Where the modules of a language model are; the longer prefixes belong to models that also see images.
 const PREFIXES: [&str; 3] = ["language_model.model.", "model.language_model.", "model."];
 
+/// The head, beside the modules.
+const HEADS: [&str; 2] = ["lm_head.weight", "language_model.lm_head.weight"];
+
 /// Tensors that a text never meets, and buffers that are computed.
 const LEFT_OUT: [&str; 4] = [
     "vision_tower.",
@@ -72,15 +75,12 @@ const LEFT_OUT: [&str; 4] = [
 ];
 
 /// The GGUF name of a tensor in a safetensors file; its own name where nothing is known of it, so that it is found left over. `None` for what
-/// is not read: parts for images, buffers, and with tied embeddings a copy of their table.
-pub(super) fn renamed(naming: Naming, name: &str, tied: bool) -> Option<String> {
+/// is not read: parts for images, and buffers.
+pub(super) fn renamed(naming: Naming, name: &str) -> Option<String> {
     if LEFT_OUT.iter().any(|prefix| name.starts_with(prefix)) || name.ends_with(".inv_freq") {
         return None;
     }
-    let head = name.ends_with("lm_head.weight");
-    if head && tied {
-        return None;
-    }
+    let head = HEADS.contains(&name);
     let known = || {
         let inner = PREFIXES.iter().find_map(|p| name.strip_prefix(p));
         let inner = inner.or_else(|| head.then_some("lm_head.weight"))?;
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     fn name(naming: Naming, name: &str) -> String {
-        renamed(naming, name, false).unwrap()
+        renamed(naming, name).unwrap()
     }
 
     #[test]
@@ -208,9 +208,10 @@ mod tests {
             "vision_tower.x.weight",
             "model.layers.0.self_attn.rotary_emb.inv_freq",
         ] {
-            assert_eq!(renamed(Naming::Before, left, false), None);
+            assert_eq!(renamed(Naming::Before, left), None);
         }
-        assert_eq!(renamed(Naming::Before, "lm_head.weight", true), None);
+        let other = "medusa.lm_head.weight";
+        assert_eq!(name(Naming::Before, other), other);
     }
 
     #[test]

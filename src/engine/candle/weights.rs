@@ -49,7 +49,10 @@ impl Weights {
         match left.find(|name| !used.contains(*name) && !IGNORED.contains(name)) {
             None => Ok(()),
             Some(name) => Err(EngineError::UnusedTensor {
-                name: names::original(self.naming, name),
+                name: match self.map.get(name) {
+                    Some(tensor) => tensor.info.name.clone(),
+                    None => names::original(self.naming, name),
+                },
             }),
         }
     }
