@@ -15,7 +15,7 @@ use super::{
 use crate::cost::{self, CostError, Machine, PriceCard, Work};
 use crate::metric::{self, Direction, Level, Metric};
 use crate::record::{
-    HostFacts, LookVerdict, ModelRecord, ModelStatus, RunRecord, RunStatus, Scoring,
+    Digest, HostFacts, LookVerdict, ModelRecord, ModelStatus, RunRecord, RunStatus, Scoring,
 };
 use crate::stats::{desc, paired};
 use crate::units::Bytes;
@@ -59,11 +59,12 @@ pub fn analyse(run: &RunRecord, prices: &PriceCard, options: &AnalysisOptions) -
     let (primary, usable) = primary_of(&run.header.suite.primary);
     let machine = Machine::new(prices);
     let (measured, skipped) = split(run);
+    let mutual = likelihood::mutual_tasks(run.samples.iter());
     let mut models: Vec<(ModelData<'_>, ModelReport)> = measured
         .into_iter()
         .map(|model| {
             let data = ModelData::of(run, model);
-            let report = model_report(run, &data, &machine, prices, primary, options);
+            let report = model_report(run, &data, &mutual, &machine, prices, primary, options);
             (data, report)
         })
         .collect();
@@ -158,6 +159,7 @@ fn split(run: &RunRecord) -> (Vec<&ModelRecord>, Vec<SkippedModel>) {
 fn model_report(
     run: &RunRecord,
     data: &ModelData<'_>,
+    mutual: &BTreeSet<&str>,
     machine: &Result<Machine, CostError>,
     prices: &PriceCard,
     primary: &'static Metric,
@@ -174,7 +176,7 @@ fn model_report(
         })
     };
     let slos = speed::slos(data, options, figure);
-    let tasks = slices::tasks(data, level, |id| role_of(id, primary));
+    let tasks = slices::tasks(data, mutual, level, |id| role_of(id, primary));
     let planned = if matches!(model.status, ModelStatus::Finished) {
         data.samples.len() as u64
     } else {
@@ -191,11 +193,11 @@ fn model_report(
             ModelStatus::Waiting | ModelStatus::Started | ModelStatus::Finished => None,
         },
         tally: reliability::tally(data, planned),
-        figures: figures(&values(data, machine, options), &slos, primary),
+        figures: figures(&values(data, mutual, machine, options), &slos, primary),
         slos,
         weakest_task: slices::weakest(&tasks),
         tasks,
-        difficulties: slices::difficulties(data, level, |id| role_of(id, primary)),
+        difficulties: slices::difficulties(data, mutual, level, |id| role_of(id, primary)),
         cost: costs::report(data, machine, prices, level),
         samples: slices::samples(data),
         bounds: None,
@@ -206,13 +208,14 @@ fn model_report(
 /// Every metric of a model but the limits, by id.
 fn values(
     data: &ModelData<'_>,
+    mutual: &BTreeSet<&str>,
     machine: &Result<Machine, CostError>,
     options: &AnalysisOptions,
 ) -> BTreeMap<&'static str, Value> {
     let level = options.level;
     quality::values(data, level)
         .into_iter()
-        .chain(likelihood::values(data, level))
+        .chain(likelihood::values(data, mutual, level))
         .chain(speed::values(data, options))
         .chain(resources::values(data.model))
         .chain(reliability::values(data, level))
@@ -467,24 +470,23 @@ fn ranking_warning(models: &[ModelReport], primary: &Metric) -> Option<Warning> 
 
 /// Texts that models read in windows of different lengths, because the context of one ends before the task's window does.
 fn window_warning(models: &[ModelReport], data: &[ModelData<'_>]) -> Option<Warning> {
-    let longest = |data: &ModelData<'_>| {
-        let texts = data.samples.iter().filter_map(|s| match &s.scoring {
-            Some(Scoring::Text(t)) => Some(t.window),
-            _ => None,
-        });
-        texts.min()
-    };
-    let windows: Vec<(u32, &ModelReport)> = data
-        .iter()
-        .zip(models)
-        .filter_map(|(data, model)| Some((longest(data)?, model)))
-        .collect();
-    let shortest = windows.iter().min_by_key(|w| w.0)?;
-    let most = windows.iter().map(|w| w.0).max()?;
-    (shortest.0 < most).then(|| Warning::WindowsDiffer {
-        model: shortest.1.short.clone(),
-        window: shortest.0,
-        most,
+    // Tasks have windows of their own: only what was read of one text can differ.
+    let mut texts: BTreeMap<&Digest, Vec<(u32, &ModelReport)>> = BTreeMap::new();
+    for (data, model) in data.iter().zip(models) {
+        for sample in &data.samples {
+            if let Some(Scoring::Text(t)) = &sample.scoring {
+                let windows = texts.entry(&sample.content).or_default();
+                windows.push((t.window, model));
+            }
+        }
+    }
+    texts.retain(|_, windows| windows.iter().any(|w| w.0 != windows[0].0));
+    let differing = || texts.values().flatten();
+    let (window, model) = differing().min_by_key(|w| w.0)?;
+    Some(Warning::WindowsDiffer {
+        model: model.short.clone(),
+        window: *window,
+        most: differing().map(|w| w.0).max()?,
     })
 }
 

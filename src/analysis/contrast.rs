@@ -10,7 +10,7 @@ use super::caution::{self, ContrastCaution};
 use super::changes::{self, PromptChanges};
 use super::error::AnalysisError;
 use super::estimate;
-use super::likelihood::Per;
+use super::likelihood::{self, Per};
 use super::model::{ComparisonReport, PairReport, Verdict};
 use super::observed::{HostClass, Observed, ObservedEpoch, ObservedSuite};
 use super::options::AnalysisOptions;
@@ -292,12 +292,17 @@ impl Workbench<'_> {
         observe: pairs::Observe,
         usd_per_ms: Option<f64>,
     ) -> Detail {
-        let (a, b) = pairs::prompt_means(self.groups, observe);
+        let means = pairs::prompt_means(self.groups, observe);
         // Ratios are made of prompts where both are above zero.
-        let logs = |(x, y): (&f64, &f64)| (*x > 0.0 && *y > 0.0).then(|| (x.ln(), y.ln()));
-        let (x, y): (Vec<f64>, Vec<f64>) = match kind {
-            Kind::Ratio => a.iter().zip(&b).filter_map(logs).unzip(),
-            Kind::Difference | Kind::Pass => (a.clone(), b.clone()),
+        let (x, y) = match kind {
+            Kind::Ratio => pairs::logs(&means),
+            Kind::Difference | Kind::Pass | Kind::LogRatio => means.clone(),
+        };
+        let (a, b) = if kind == Kind::LogRatio {
+            let exp = |logs: &[f64]| logs.iter().map(|x| x.exp()).collect::<Vec<f64>>();
+            (exp(&means.0), exp(&means.1))
+        } else {
+            means
         };
         let table = (kind == Kind::Pass && self.single && !a.is_empty())
             .then(|| pairs::table(&a, &b))
@@ -307,14 +312,24 @@ impl Workbench<'_> {
         } else {
             Some(1.0)
         };
+        let sides = self.sides(id, kind, observe, scale);
+        if !likelihood::is_comparable(id, self.groups) {
+            return Detail {
+                sides,
+                effect: Absence::NotComparable(likelihood::WINDOWS).into(),
+                pairing: None,
+                table: None,
+                also: Vec::new(),
+            };
+        }
         Detail {
-            sides: self.sides(id, kind, observe, scale),
+            sides,
             effect: Value::from_stats(effect::cohen_dz(&x, &y, self.level), x.len()),
             pairing: pairing(&x, &y),
             table: table.map(|t| [t.both_pass, t.only_a, t.only_b, t.both_fail]),
             also: match (kind, &table) {
                 (Kind::Pass, Some(table)) => self.binary(&x, &y, table),
-                (Kind::Ratio, _) => self.ratios(id, (&a, &b), (&x, &y)),
+                (Kind::Ratio | Kind::LogRatio, _) => self.ratios(id, (&a, &b), (&x, &y)),
                 _ => self.means(id, &x, &y),
             },
         }
@@ -336,7 +351,13 @@ impl Workbench<'_> {
             epochs
                 .iter()
                 .filter_map(observe)
-                .map(|v| v * scale)
+                .map(|v| {
+                    if kind == Kind::LogRatio {
+                        v.exp()
+                    } else {
+                        v * scale
+                    }
+                })
                 .collect()
         };
         let (mut a, mut b) = (Vec::new(), Vec::new());
@@ -348,13 +369,16 @@ impl Workbench<'_> {
             }
         }
         [a, b].map(|clusters| {
+            if clusters.iter().flatten().any(|v| v.is_infinite()) {
+                return Absence::TooLarge.into();
+            }
             if kind == Kind::Pass {
                 return estimate::proportion(&clusters, self.level);
             }
             let mean = estimate::mean_of_prompts(&clusters, self.level);
             match (id, kind) {
                 ("score", _) if self.points => mean.clipped(0.0, 10.0),
-                (_, Kind::Ratio) => mean.clipped(0.0, f64::MAX),
+                (_, Kind::Ratio | Kind::LogRatio) => mean.clipped(0.0, f64::MAX),
                 _ => mean,
             }
         })

@@ -15,9 +15,9 @@ pub enum AnalysisError {
         /// What was given.
         level: f64,
     },
-    /// A run until it is resolved, with a metric that has no bounds.
+    /// A run until it is resolved, with a metric that has no bounds or that no task measures.
     #[error(
-        "a run until it is resolved needs a metric with bounds, which `{metric}` does not have"
+        "a run until it is resolved needs a metric with bounds that its tasks measure, which `{metric}` is not"
     )]
     UnboundedPrimary {
         /// The metric that decides.
@@ -294,7 +294,7 @@ mod tests {
                 AnalysisError::UnboundedPrimary {
                     metric: "bits_per_byte",
                 },
-                "a run until it is resolved needs a metric with bounds, which `bits_per_byte` does not have",
+                "a run until it is resolved needs a metric with bounds that its tasks measure, which `bits_per_byte` is not",
                 Some("leave out `--until-resolved` and compare the models of the run"),
             ),
             (

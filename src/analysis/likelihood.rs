@@ -6,15 +6,18 @@
 use super::dataset::{ModelData, Prompts, Sums};
 use super::estimate;
 use super::observed::ObservedEpoch;
-use super::value::{Absence, Measured, Value};
+use super::value::{Absence, Value};
 use crate::record::{ChoiceMetric, Digest, SampleRecord, Scoring, TaskKind, TextScoring};
-use crate::stats::Interval;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::f64::consts::LN_2;
 
 /// Id of the interval of a perplexity.
 const EXP_RATIO: &str = "exp-ratio-of-sums";
+/// Why there is no perplexity at all.
+pub(crate) const NO_TEXT: &str = "no text was measured";
+/// Why there is no perplexity of whole texts.
+pub(crate) const PARTS: &str = "not every token of the texts was scored";
 
 /// What a perplexity is divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,8 +134,14 @@ impl ObservedLikelihood {
         right.map(|r| f64::from(u8::from(r)))
     }
 
-    /// The perplexity, or the bits, of the text alone; `None` where there is none above zero.
-    pub(super) fn perplexity(&self, per: Per) -> Option<f64> {
+    /// Bits per byte of the text alone; `None` where there are none above zero.
+    pub(super) fn bits(&self) -> Option<f64> {
+        let nats = self.nats(Per::Byte)?;
+        (nats > 0.0).then_some(nats / LN_2)
+    }
+
+    /// Nats of a unit of the text alone, the logarithm of its perplexity: that itself may be too large for a number.
+    pub(super) fn nats(&self, per: Per) -> Option<f64> {
         let Self::Text {
             logprob,
             tokens,
@@ -143,14 +152,21 @@ impl ObservedLikelihood {
         else {
             return None;
         };
-        let over = |n: f64| (n > 0.0 && logprob < 0.0).then(|| -logprob / n);
-        match per {
-            Per::ByteInBits => over(bytes? as f64).map(|nats| nats / LN_2),
-            Per::Token => over(f64::from(tokens)).map(f64::exp),
-            Per::Word => over(words? as f64).map(f64::exp),
-            Per::Byte => over(bytes? as f64).map(f64::exp),
-        }
+        let n = match per {
+            Per::ByteInBits | Per::Byte => bytes? as f64,
+            Per::Token => f64::from(tokens),
+            Per::Word => words? as f64,
+        };
+        (n > 0.0 && logprob < 0.0).then(|| -logprob / n)
     }
+}
+
+/// Why perplexities of two sides do not measure the same thing.
+pub(super) const WINDOWS: &str = "texts were read in windows of different lengths";
+
+/// Whether a metric of two sides measures the same thing: perplexities do where every text was read in windows of one length.
+pub(super) fn is_comparable(id: &str, groups: &[(&[ObservedEpoch], &[ObservedEpoch])]) -> bool {
+    Per::parse(id).is_none() || windows_differ(groups.iter().copied()) == 0
 }
 
 /// Texts that two sides read in windows of different lengths.
@@ -181,7 +197,8 @@ pub(super) fn digest(scoring: &Scoring) -> Digest {
     Digest::of_parts(parts.iter().map(Vec::as_slice))
 }
 
-/// Tasks whose questions were also scored without their question.
+/// Tasks whose questions were also scored without their question. Given the samples of all models: one that failed every question of a task was
+/// asked them all the same.
 pub(super) fn mutual_tasks<'a>(
     samples: impl Iterator<Item = &'a SampleRecord>,
 ) -> BTreeSet<&'a str> {
@@ -229,9 +246,12 @@ fn quotient(sample: &SampleRecord, per: Per) -> Option<(f64, f64)> {
 }
 
 /// The metrics of a model.
-pub(super) fn values(data: &ModelData<'_>, level: f64) -> Vec<(&'static str, Value)> {
-    let mutual = mutual_tasks(data.samples.iter().copied());
-    of_prompts(&data.prompts, &mutual, level)
+pub(super) fn values(
+    data: &ModelData<'_>,
+    mutual: &BTreeSet<&str>,
+    level: f64,
+) -> Vec<(&'static str, Value)> {
+    of_prompts(&data.prompts, mutual, level)
 }
 
 /// The metrics of some prompts of a model.
@@ -257,9 +277,9 @@ pub(super) fn of_prompts(
     let perplexities = Per::ALL.map(|per| {
         let sums = prompts.sums(|s| quotient(s, per));
         let value = if !texts {
-            Absence::NotMeasured("no text was measured").into()
+            Absence::NotMeasured(NO_TEXT).into()
         } else if sums.denominators.is_empty() {
-            Absence::NotMeasured("not every token of the texts was scored").into()
+            Absence::NotMeasured(PARTS).into()
         } else {
             perplexity(per, &sums, level)
         };
@@ -270,23 +290,10 @@ pub(super) fn of_prompts(
 
 fn perplexity(per: Per, sums: &Sums, level: f64) -> Value {
     let value = estimate::ratio_of_sums(sums, level);
-    let Value::Measured(m) = value else {
-        return value;
-    };
-    if per == Per::ByteInBits {
-        return Value::Measured(m);
+    match per {
+        Per::ByteInBits => value,
+        Per::Token | Per::Word | Per::Byte => value.exponentiated(EXP_RATIO),
     }
-    let exp = |i: Interval| Interval {
-        lower: i.lower.map(f64::exp),
-        upper: i.upper.map(f64::exp),
-        ..i
-    };
-    Value::Measured(Measured {
-        point: m.point.exp(),
-        interval: m.interval.map(exp),
-        method: EXP_RATIO,
-        ..m
-    })
 }
 
 /// The metric that decides the questions of some samples; `None` without a question, and where they differ.

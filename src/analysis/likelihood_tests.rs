@@ -373,6 +373,164 @@ fn windows_of_different_lengths_are_said() {
     ));
 }
 
+/// Sets the window of the texts whose place in the run is tested for.
+fn set_windows(run: &mut RunRecord, model: &str, test: fn(u32) -> bool, window: u32) {
+    for sample in &mut run.samples {
+        if let Some(Scoring::Text(t)) = &mut sample.scoring
+            && sample.key.model == testkit::id(model)
+            && test(sample.sequence as u32)
+        {
+            t.window = window;
+        }
+    }
+}
+
+#[test]
+fn windows_of_different_lengths_leave_no_verdict() {
+    let mut run = quiz();
+    set_windows(&mut run, "weak", |_| true, 512);
+    let r = report(&run);
+    let why = Absence::NotComparable("texts were read in windows of different lengths");
+    for id in ["bits_per_byte", "token_perplexity", "word_perplexity"] {
+        let c = r.pairs[0].comparison(id).unwrap();
+        assert_eq!(c.value.absence(), Some(&why), "{id}");
+        assert_eq!((&c.test, c.effect, c.better), (&None, None, [0; 3]), "{id}");
+    }
+    let bits = r.pairs[0].comparison("bits_per_byte").unwrap();
+    assert_eq!(bits.verdict, Verdict::Untestable(why.clone()));
+    // The questions are compared as ever.
+    assert!(r.pairs[0].comparison("acc").unwrap().test.is_some());
+    let sides = ["strong", "weak"].map(|m| Observed::of_run(&run, m).unwrap());
+    let options = AnalysisOptions::default();
+    let c = contrast(&sides[0], &sides[1], &testkit::prices(), &options).unwrap();
+    let all = c.pair.comparisons.iter().chain(&c.pair.described);
+    let (_, detail) = all
+        .zip(&c.details)
+        .find(|(c, _)| c.metric.id == "bits_per_byte")
+        .unwrap();
+    assert_eq!(detail.effect.absence(), Some(&why));
+    assert!(detail.also.is_empty() && detail.sides[0].measured().is_some());
+    // Nor are both equally good when bits decide.
+    "bits_per_byte".clone_into(&mut run.header.suite.primary);
+    assert_eq!(report(&run).leaders, [0, 1]);
+}
+
+#[test]
+fn windows_are_compared_text_by_text() {
+    let warned = |run: &RunRecord| {
+        report(run).warnings.into_iter().find_map(|w| match w {
+            Warning::WindowsDiffer {
+                model,
+                window,
+                most,
+            } => Some((model, window, most)),
+            _ => None,
+        })
+    };
+    let mut run = quiz();
+    // Tasks with windows of their own, and one whose shortest text only one model could read.
+    for model in ["strong", "weak"] {
+        set_windows(&mut run, model, |at| at < 12, 256);
+    }
+    set_windows(&mut run, "strong", |at| at == 15, 64);
+    assert_eq!(warned(&run), None);
+    set_windows(&mut run, "weak", |at| at == 14, 1_024);
+    assert_eq!(warned(&run), Some(("weak".to_owned(), 1_024, 2_048)));
+}
+
+/// Every question of both models is also scored without its question.
+fn with_mutual_information(run: &mut RunRecord) {
+    for sample in &mut run.samples {
+        if let Some(Scoring::Choice(q)) = &mut sample.scoring {
+            q.choices[0].unconditional = Some(vec![-20.0]);
+            q.choices[1].unconditional = Some(vec![-4.0]);
+        }
+    }
+}
+
+#[test]
+fn a_model_that_failed_every_question_of_a_task_is_wrong_in_all_of_them() {
+    let mut run = quiz();
+    with_mutual_information(&mut run);
+    let weak = testkit::id("weak");
+    for sample in &mut run.samples {
+        if sample.key.task == "sums" && sample.key.model == weak {
+            sample.scoring = None;
+            (sample.score.outcome, sample.score.passed) = (Outcome::Error, Some(false));
+        }
+    }
+    let id = "acc_mutual_info";
+    let r = report(&run);
+    let m = model(&r, "weak").measured(id).unwrap();
+    assert_eq!((m.point, m.n), (0.5, 8));
+    let sums = &model(&r, "weak").tasks;
+    let sums = sums.iter().find(|t| t.name == "sums").unwrap();
+    assert_eq!(sums.value(id).unwrap().point(), Some(0.0));
+    let c = r.pairs[0].comparison(id).unwrap();
+    assert_eq!((c.better, c.value.point()), ([4, 0, 4], Some(0.5)));
+    // The same in any order in a run until it is resolved.
+    let models = [testkit::id("strong"), weak];
+    let mut forth = Sequential::new(id, 0.95, models);
+    let mut back = forth.clone();
+    run.samples.iter().for_each(|s| forth.observe(s));
+    run.samples.iter().rev().for_each(|s| back.observe(s));
+    let evidence = forth.evidence(None);
+    assert_eq!((evidence.prompts, evidence.difference), (8, Some(0.5)));
+    assert_eq!(back.evidence(None), evidence);
+    // Where no question was scored without its question, a failure is nothing.
+    for sample in &mut run.samples {
+        if let Some(Scoring::Choice(q)) = &mut sample.scoring
+            && sample.key.task == "sums"
+        {
+            q.choices.iter_mut().for_each(|c| c.unconditional = None);
+        }
+    }
+    let mut none = Sequential::new(id, 0.95, [testkit::id("strong"), testkit::id("weak")]);
+    run.samples.iter().for_each(|s| none.observe(s));
+    assert_eq!(none.evidence(None).prompts, 4);
+}
+
+#[test]
+fn a_perplexity_that_is_too_large_for_a_number_is_absent_and_still_compared() {
+    let mut run = quiz();
+    for sample in &mut run.samples {
+        if let Some(Scoring::Text(t)) = &mut sample.scoring {
+            // A language without blanks: 1,000 nats and more a word.
+            t.words = 1;
+            for x in &mut t.token_logprobs {
+                *x *= 16.0;
+            }
+        }
+    }
+    let r = report(&run);
+    for name in ["strong", "weak"] {
+        let words = model(&r, name).value("word_perplexity").unwrap();
+        assert_eq!(words.absence(), Some(&Absence::TooLarge), "{name}");
+        let token = model(&r, name).measured("token_perplexity").unwrap();
+        assert!(token.point.is_finite());
+    }
+    let c = r.pairs[0].comparison("word_perplexity").unwrap();
+    let m = c.value.measured().unwrap();
+    // Strong minus weak in nats is -16 * (0.10 to 0.14) * (66 to 78): about -136 a word.
+    assert!(
+        m.point.is_finite() && (m.point.ln() + 136.0).abs() < 10.0,
+        "{}",
+        m.point.ln()
+    );
+    assert_eq!(m.n, 7);
+    let sides = ["strong", "weak"].map(|m| Observed::of_run(&run, m).unwrap());
+    let options = AnalysisOptions::default();
+    let c = contrast(&sides[0], &sides[1], &testkit::prices(), &options).unwrap();
+    let all = c.pair.comparisons.iter().chain(&c.pair.described);
+    let (_, detail) = all
+        .zip(&c.details)
+        .find(|(c, _)| c.metric.id == "word_perplexity")
+        .unwrap();
+    assert_eq!(detail.sides[0].absence(), Some(&Absence::TooLarge));
+    let gates = judge(&sides, &[("word_perplexity", Amount::Ratio(1.02))]);
+    assert_eq!(gates.gates[0].verdict, GateVerdict::Fail);
+}
+
 fn judge(sides: &[Observed; 2], gates: &[(&str, Amount)]) -> GateReport {
     let gates: Vec<Gate> = gates
         .iter()
@@ -452,9 +610,27 @@ fn what_was_observed_survives_a_file_and_older_files_are_read() {
 
 #[test]
 fn a_metric_without_bounds_cannot_be_looked_at_any_time() {
-    assert_eq!(Sequential::check("acc"), Ok(()));
-    assert_eq!(Sequential::check("score"), Ok(()));
-    assert!(Sequential::check("bits_per_byte").is_err());
+    let task = |kind, mutual_info| TaskFacts { kind, mutual_info };
+    let questions = task(TaskKind::Choice, false);
+    let texts = task(TaskKind::Perplexity, false);
+    let all = [task(TaskKind::Generate, false), questions, texts];
+    let refused = |metric| Err(AnalysisError::UnboundedPrimary { metric });
+    for id in ["score", "pass_rate", "acc", "acc_norm"] {
+        assert_eq!(Sequential::check(id, &all), Ok(()), "{id}");
+        // Nothing is right or wrong about a text.
+        assert_eq!(Sequential::check(id, &[texts]), refused(id));
+    }
+    for id in ["bits_per_byte", "token_perplexity", "word_perplexity"] {
+        assert_eq!(Sequential::check(id, &all), refused(id));
+    }
+    let generated = [task(TaskKind::Generate, false), texts];
+    assert_eq!(Sequential::check("score", &generated), Ok(()));
+    assert_eq!(Sequential::check("score", &[questions]), Ok(()));
+    assert_eq!(Sequential::check("acc", &generated), refused("acc"));
+    let id = "acc_mutual_info";
+    assert_eq!(Sequential::check(id, &all), refused(id));
+    let asked = [texts, task(TaskKind::Choice, true)];
+    assert_eq!(Sequential::check(id, &asked), Ok(()));
     let run = quiz();
     let models = [testkit::id("strong"), testkit::id("weak")];
     let mut rule = Sequential::new("acc", 0.95, models);

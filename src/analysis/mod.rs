@@ -66,6 +66,7 @@ pub use gate::{
     SampleText, gate, gateable,
 };
 pub use likelihood::ObservedLikelihood;
+pub(crate) use likelihood::{NO_TEXT, PARTS};
 pub use lm_eval::{SampleFile, SampleFileOptions, finish_samples};
 pub use model::{
     ComparisonReport, CostReport, Figure, FitReport, ModelFit, ModelReport, NextStep, Omnibus,
@@ -79,7 +80,7 @@ pub use planning::{
     Detectable, PercentilePlan, Planned, Resolution, SpreadSource, Spreads, resolution,
 };
 pub use rows::verify_rows;
-pub use sequential::{Sequential, UNTIL_RESOLVED};
+pub use sequential::{Sequential, TaskFacts, UNTIL_RESOLVED};
 pub use value::{Absence, Measured, Value};
 pub use verify::verify;
 pub use warning::Warning;

@@ -186,7 +186,7 @@ impl Observed {
     pub(super) fn of_data(run: &RunRecord, data: &ModelData<'_>) -> Self {
         let suite = &run.header.suite;
         let loaded = data.model.loaded.as_ref();
-        let mutual = likelihood::mutual_tasks(data.samples.iter().copied());
+        let mutual = likelihood::mutual_tasks(run.samples.iter());
         Self {
             label: data.model.planned.name.clone(),
             model: Some(data.model.planned.id.clone()),

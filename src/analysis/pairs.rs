@@ -8,16 +8,16 @@
 use super::analyse::{primary_of, role_of};
 use super::error::AnalysisError;
 use super::estimate::method_id;
-use super::likelihood::Per;
+use super::likelihood::{self, Per};
 use super::model::{ComparisonReport, PairReport, Role, Scale, TestReport, Verdict};
 use super::observed::{Observed, ObservedEpoch, ObservedPrompt};
 use super::options::AnalysisOptions;
-use super::value::{Absence, Measured, Value};
+use super::value::{Absence, Value};
 use crate::metric::{self, Direction, Metric};
 use crate::record::ChoiceMetric;
 use crate::stats::paired_binary::{self, PairedTable};
 use crate::stats::power::{self, Errors};
-use crate::stats::{Comparison, Interval, Method, NotEstimable, Test};
+use crate::stats::{Comparison, Method, NotEstimable, Test};
 use crate::stats::{dist, multi, paired};
 use std::collections::BTreeMap;
 
@@ -115,6 +115,8 @@ pub(super) enum Kind {
     Pass,
     /// Divided.
     Ratio,
+    /// Divided; what is observed are their logarithms, because they may be too large for a number themselves.
+    LogRatio,
 }
 
 /// A compared metric: its id, how it is compared, what a repetition says of it.
@@ -157,9 +159,7 @@ pub(super) const COMPARED: [Row; 10] = [
     ("acc_mutual_info", Kind::Pass, |e| {
         e.likelihood?.accuracy(ChoiceMetric::AccMutualInfo)
     }),
-    ("bits_per_byte", Kind::Ratio, |e| {
-        e.likelihood?.perplexity(Per::ByteInBits)
-    }),
+    ("bits_per_byte", Kind::Ratio, |e| e.likelihood?.bits()),
     ("ttft_ms_mean", Kind::Ratio, |e| e.ttft_ms),
     ("e2e_ms_mean", Kind::Ratio, |e| e.e2e_ms),
     ("decode_tps", Kind::Ratio, |e| {
@@ -170,14 +170,14 @@ pub(super) const COMPARED: [Row; 10] = [
 /// What has an interval and no test: it says the same as a tested one in other words (the time of a token is the inverse of the speed; on
 /// one machine and one price card costs are in the ratio of the times; a perplexity is a power of the bits), or neither side of it is better.
 pub(super) const DESCRIBED: [Row; 6] = [
-    ("token_perplexity", Kind::Ratio, |e| {
-        e.likelihood?.perplexity(Per::Token)
+    ("token_perplexity", Kind::LogRatio, |e| {
+        e.likelihood?.nats(Per::Token)
     }),
-    ("word_perplexity", Kind::Ratio, |e| {
-        e.likelihood?.perplexity(Per::Word)
+    ("word_perplexity", Kind::LogRatio, |e| {
+        e.likelihood?.nats(Per::Word)
     }),
-    ("byte_perplexity", Kind::Ratio, |e| {
-        e.likelihood?.perplexity(Per::Byte)
+    ("byte_perplexity", Kind::LogRatio, |e| {
+        e.likelihood?.nats(Per::Byte)
     }),
     ("tpot_ms_mean", Kind::Ratio, |e| e.tpot_ms),
     ("completion_tokens_mean", Kind::Ratio, |e| {
@@ -212,11 +212,15 @@ fn raw_pair(
     let groups = joined(left, right);
     let mut all = |metrics: &[Row]| -> Vec<RawComparison> {
         let raw = |(id, kind, observe): &Row| {
+            if !likelihood::is_comparable(id, &groups) {
+                return incomparable(id);
+            }
             let means = prompt_means(&groups, *observe);
             match kind {
                 Kind::Difference => difference(id, &means, planner),
                 Kind::Pass => passes(id, &groups, &means, planner),
-                Kind::Ratio => ratio(id, &means, planner),
+                Kind::Ratio => ratio(id, &logs(&means), planner),
+                Kind::LogRatio => ratio(id, &means, planner),
             }
         };
         applicable(metrics, &groups, [left, right])
@@ -361,27 +365,34 @@ fn constant(comparison: &Comparison, n: usize) -> Option<Test> {
     differs.then(|| Test::new(Method::SignFlipExact, Some(comparison.estimate.point), p, n))
 }
 
-/// A ratio a / b on prompt means, by the paired t on logarithms.
-fn ratio(id: &str, (a, b): &(Vec<f64>, Vec<f64>), planner: &mut Planner) -> Option<RawComparison> {
+/// Logarithms of the prompts where both sides are above zero.
+pub(super) fn logs((a, b): &(Vec<f64>, Vec<f64>)) -> (Vec<f64>, Vec<f64>) {
     let logs = |(x, y): (&f64, &f64)| (*x > 0.0 && *y > 0.0).then(|| (x.ln(), y.ln()));
-    let pairs: (Vec<f64>, Vec<f64>) = a.iter().zip(b).filter_map(logs).unzip();
-    let mut raw = difference(id, &pairs, planner)?;
+    a.iter().zip(b).filter_map(logs).unzip()
+}
+
+/// A ratio a / b, by the paired t on logarithms of prompt means.
+fn ratio(id: &str, logs: &(Vec<f64>, Vec<f64>), planner: &mut Planner) -> Option<RawComparison> {
+    let mut raw = difference(id, logs, planner)?;
     raw.scale = Scale::Ratio;
-    raw.detectable = raw.detectable.map(f64::exp);
-    if let Value::Measured(m) = raw.value {
-        let exp = |i: Interval| Interval {
-            level: i.level,
-            lower: i.lower.map(f64::exp),
-            upper: i.upper.map(f64::exp),
-        };
-        raw.value = Value::Measured(Measured {
-            point: m.point.exp(),
-            interval: m.interval.map(exp),
-            method: LOG_RATIO,
-            ..m
-        });
-    }
+    raw.detectable = raw.detectable.map(f64::exp).filter(|d| d.is_finite());
+    raw.value = raw.value.exponentiated(LOG_RATIO);
     Some(raw)
+}
+
+/// A ratio that nothing is said of, because the two sides do not measure the same thing.
+fn incomparable(id: &str) -> Option<RawComparison> {
+    Some(RawComparison {
+        metric: metric::find(id).ok()?,
+        scale: Scale::Ratio,
+        value: Absence::NotComparable(likelihood::WINDOWS).into(),
+        test: None,
+        effect: None,
+        needed: None,
+        detectable: None,
+        better: [0; 3],
+        prompts: 0,
+    })
 }
 
 /// Whether every prompt has one repetition on both sides.

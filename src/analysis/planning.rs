@@ -112,7 +112,8 @@ pub struct Resolution {
     pub pass_rate: Detectable,
     /// Where the spreads come from.
     pub source: SpreadSource,
-    /// The difference wanted of the primary metric, and the prompts it needs; `None` when no number is enough.
+    /// The difference wanted of the primary metric, and the prompts it needs; `None` when no number is enough, and when the metric is neither a
+    /// share nor in points.
     pub detect: Option<(f64, Option<f64>)>,
     /// More than one epoch, and every one gives the same answer.
     pub idle_epochs: bool,
@@ -290,10 +291,11 @@ pub fn resolution(planned: &Planned<'_>, spreads: &Spreads) -> Resolution {
         errors: ERRORS,
         dz,
         detect: planned.detect.map(|d| {
-            let needed = if primary_of(planned.primary).0.unit == Unit::Share {
-                pass_prompts(d / 100.0, &pass_rate)
-            } else {
-                t_prompts(d, sd)
+            let needed = match primary_of(planned.primary).0.unit {
+                Unit::Share => pass_prompts(d / 100.0, &pass_rate),
+                Unit::Points => t_prompts(d, sd),
+                // The spread of no other metric is known.
+                _ => None,
             };
             (d, needed.map(f64::ceil))
         }),
@@ -537,6 +539,20 @@ mod tests {
                 .1
                 .unwrap()
                 < 20.0
+        );
+    }
+
+    #[test]
+    fn the_spread_of_the_score_plans_no_other_metric() {
+        let prompts = numbered(15);
+        let planned = Planned {
+            primary: "bits_per_byte",
+            ..plan(&prompts, &[])
+        };
+        let r = resolution(&planned, &Spreads::default());
+        assert_eq!(
+            (r.primary.id, r.detect),
+            ("bits_per_byte", Some((0.5, None)))
         );
     }
 

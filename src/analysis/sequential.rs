@@ -13,7 +13,7 @@ use super::model::{PairReport, Stopping, TestReport, Verdict};
 use super::value::Value;
 use super::{likelihood, quality};
 use crate::metric::{Direction, Metric, Unit};
-use crate::record::{ChoiceMetric, Digest, Evidence, RunRecord, SampleRecord};
+use crate::record::{ChoiceMetric, Digest, Evidence, RunRecord, SampleRecord, TaskKind};
 use crate::stats::betting::{self, Anytime};
 use crate::stats::{Method, NotEstimable, desc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,8 +43,8 @@ pub(super) fn stopping(run: &RunRecord) -> Option<Stopping> {
 /// The primary metric's value of a sample, and how far it can differ between two models.
 fn observe(metric: &Metric, sample: &SampleRecord) -> Option<f64> {
     if let Some(choice) = ChoiceMetric::parse(metric.id) {
-        // The task of a decided metric has measured it, so that a failed question is wrong by it too.
-        let mutual = std::collections::BTreeSet::from([sample.key.task.as_str()]);
+        // What failed in a task that is not known to ask for mutual information was put aside.
+        let mutual = BTreeSet::from([sample.key.task.as_str()]);
         return likelihood::right(sample, choice, &mutual);
     }
     match metric.id {
@@ -72,19 +72,44 @@ pub struct Sequential {
     level: f64,
     models: [Digest; 2],
     prompts: BTreeMap<Digest, Sides>,
+    /// Where mutual information decides: tasks that were seen to ask for it.
+    mutual: BTreeSet<String>,
+    /// Where it does: failed questions, with their side, of tasks that are not among them.
+    aside: BTreeMap<String, Vec<(Digest, usize)>>,
+}
+
+/// What a suite has of a task, as far as it decides what can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskFacts {
+    /// What its samples ask for.
+    pub kind: TaskKind,
+    /// Whether its choices are also scored without their question.
+    pub mutual_info: bool,
 }
 
 impl Sequential {
-    /// Checks that the primary metric named by a suite can be looked at any time: an e-value needs a range that a difference cannot leave.
+    /// Checks that the primary metric named by a suite can be looked at any time: an e-value needs a range that a difference cannot leave, and a
+    /// sample that gives the metric.
     ///
     /// # Errors
-    /// When the metric has no bounds.
-    pub fn check(primary: &str) -> Result<(), AnalysisError> {
+    /// When the metric has no bounds, or none of the `tasks` measures it.
+    pub fn check(primary: &str, tasks: &[TaskFacts]) -> Result<(), AnalysisError> {
+        let refused = |metric| Err(AnalysisError::UnboundedPrimary { metric });
+        // A perplexity does not order models, so that another metric would take its place unasked.
+        if let Some(per) = likelihood::Per::parse(primary) {
+            return refused(per.id());
+        }
         let metric = super::analyse::primary_of(primary).0;
-        if matches!(metric.unit, Unit::Share | Unit::Points) {
+        let measures = |task: &TaskFacts| match ChoiceMetric::parse(metric.id) {
+            Some(ChoiceMetric::AccMutualInfo) => task.kind == TaskKind::Choice && task.mutual_info,
+            Some(_) => task.kind == TaskKind::Choice,
+            None => task.kind != TaskKind::Perplexity,
+        };
+        let bounded = matches!(metric.unit, Unit::Share | Unit::Points);
+        if bounded && tasks.iter().any(measures) {
             return Ok(());
         }
-        Err(AnalysisError::UnboundedPrimary { metric: metric.id })
+        refused(metric.id)
     }
 
     /// No evidence yet on the primary metric named by a suite.
@@ -94,16 +119,46 @@ impl Sequential {
             level,
             models,
             prompts: BTreeMap::new(),
+            mutual: BTreeSet::new(),
+            aside: BTreeMap::new(),
         }
     }
 
     /// Takes a record. One of a third model, or without a value, says nothing.
     pub fn observe(&mut self, sample: &SampleRecord) {
         let side = self.models.iter().position(|m| *m == sample.key.model);
-        if let (Some(side), Some(value)) = (side, observe(self.metric, sample)) {
-            let sides = self.prompts.entry(sample.content.clone()).or_default();
-            sides[side].push(value);
+        let Some(side) = side.filter(|side| !self.put_aside(*side, sample)) else {
+            return;
+        };
+        if let Some(value) = observe(self.metric, sample) {
+            self.push(sample.content.clone(), side, value);
         }
+    }
+
+    fn push(&mut self, content: Digest, side: usize, value: f64) {
+        self.prompts.entry(content).or_default()[side].push(value);
+    }
+
+    /// Whether nothing is to be made of a sample yet: a question that failed is wrong by mutual information where its task asks for that, which
+    /// only a question that did not fail tells.
+    fn put_aside(&mut self, side: usize, sample: &SampleRecord) -> bool {
+        if self.metric.id != ChoiceMetric::AccMutualInfo.as_str() || sample.kind != TaskKind::Choice
+        {
+            return false;
+        }
+        let task = &sample.key.task;
+        if sample.scoring.is_none() && !self.mutual.contains(task) {
+            let aside = self.aside.entry(task.clone()).or_default();
+            aside.push((sample.content.clone(), side));
+            return true;
+        }
+        if !likelihood::mutual_tasks(std::iter::once(sample)).is_empty() {
+            self.mutual.insert(task.clone());
+            for (content, side) in self.aside.remove(task).unwrap_or_default() {
+                self.push(content, side, 0.0);
+            }
+        }
+        false
     }
 
     /// Differences of the prompts `asked`, or of all, first model minus second.

@@ -2,7 +2,7 @@
 
 use super::dataset::ModelData;
 use super::estimate;
-use super::likelihood::Per;
+use super::likelihood::{self, Per};
 use super::model::{Omnibus, Replication, ScoreBounds};
 use super::observed::{Observed, ObservedEpoch, ObservedPrompt};
 use super::pairs;
@@ -81,7 +81,8 @@ pub(super) fn replication(data: &ModelData<'_>) -> Option<Replication> {
     })
 }
 
-/// Whether three models or more differ at all, on the prompts that all of them have a value of; `None` with fewer.
+/// Whether three models or more differ at all, on the prompts that all of them have a value of; `None` with fewer,
+/// and when they do not measure the same thing.
 pub(super) fn omnibus(observed: &[Observed], primary: &'static Metric) -> Option<Omnibus> {
     let (first, others) = observed.split_first()?;
     if others.len() < 2 {
@@ -92,6 +93,13 @@ pub(super) fn omnibus(observed: &[Observed], primary: &'static Metric) -> Option
         let values: Vec<f64> = p.epochs.iter().filter_map(observe).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
+    let differ = |o: &Observed| {
+        let groups = pairs::joined(first, o);
+        !likelihood::is_comparable(primary.id, &groups)
+    };
+    if others.iter().any(differ) {
+        return None;
+    }
     let row = |(key, p): (&String, &ObservedPrompt)| -> Option<Vec<f64>> {
         let rest = others.iter().map(|o| mean(o.prompts.get(key)?));
         std::iter::once(mean(p)).chain(rest).collect()

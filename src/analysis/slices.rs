@@ -10,22 +10,24 @@ use std::collections::BTreeSet;
 /// Difficulties in the order they are printed; others follow by name.
 const DIFFICULTIES: [&str; 3] = ["easy", "medium", "hard"];
 
-/// The model's tasks, by id.
+/// The model's tasks, by id. `mutual` names the tasks of the run that ask for mutual information.
 pub(super) fn tasks(
     data: &ModelData<'_>,
+    mutual: &BTreeSet<&str>,
     level: f64,
     role: impl Fn(&str) -> Role,
 ) -> Vec<SliceReport> {
     let names: BTreeSet<&str> = data.samples.iter().map(|s| s.key.task.as_str()).collect();
     names
         .into_iter()
-        .map(|name| slice(data, name, |s| &s.key.task, level, &role))
+        .map(|name| slice(data, mutual, name, |s| &s.key.task, level, &role))
         .collect()
 }
 
 /// The model's difficulties.
 pub(super) fn difficulties(
     data: &ModelData<'_>,
+    mutual: &BTreeSet<&str>,
     level: f64,
     role: impl Fn(&str) -> Role,
 ) -> Vec<SliceReport> {
@@ -34,12 +36,13 @@ pub(super) fn difficulties(
     let other = names.iter().copied().filter(|d| !DIFFICULTIES.contains(d));
     known
         .chain(other)
-        .map(|name| slice(data, name, |s| &s.difficulty, level, &role))
+        .map(|name| slice(data, mutual, name, |s| &s.difficulty, level, &role))
         .collect()
 }
 
 fn slice(
     data: &ModelData<'_>,
+    mutual: &BTreeSet<&str>,
     name: &str,
     key: impl Fn(&SampleRecord) -> &String,
     level: f64,
@@ -51,8 +54,7 @@ fn slice(
             .as_ref()
             .map(|g| f64::from(g.completion_tokens()))
     };
-    let mutual = likelihood::mutual_tasks(data.samples.iter().copied());
-    let measured = likelihood::of_prompts(&prompts, &mutual, level)
+    let measured = likelihood::of_prompts(&prompts, mutual, level)
         .into_iter()
         .filter(|(_, value)| value.measured().is_some());
     let tokens_mean = (

@@ -59,6 +59,28 @@ impl Value {
         }
     }
 
+    /// The exponential of a logarithm, made in the way `method` names. What is too large for a number is absent, and such an end of an interval
+    /// is none.
+    pub(crate) fn exponentiated(self, method: &'static str) -> Self {
+        let Self::Measured(m) = self else { return self };
+        let point = m.point.exp();
+        if !point.is_finite() {
+            return Self::Absent(Absence::TooLarge);
+        }
+        let exp = |x: f64| Some(x.exp()).filter(|x| x.is_finite());
+        let interval = m.interval.map(|i| Interval {
+            level: i.level,
+            lower: i.lower.and_then(exp),
+            upper: i.upper.and_then(exp),
+        });
+        Self::Measured(Measured {
+            point,
+            interval: interval.filter(|i| i.lower.is_some() || i.upper.is_some()),
+            method,
+            ..m
+        })
+    }
+
     /// The same with its interval cut to the range the metric can take.
     pub(crate) fn clipped(self, low: f64, high: f64) -> Self {
         match self {
@@ -141,6 +163,10 @@ pub enum Absence {
     NoGenerations,
     /// Every generation has fewer than 2 tokens.
     FewerThanTwoTokens,
+    /// Larger than the largest number.
+    TooLarge,
+    /// The two sides do not measure the same thing; the text says why.
+    NotComparable(&'static str),
     /// A field of the record is empty; the text names what was not measured.
     NotMeasured(&'static str),
     /// The run has one epoch.
@@ -171,6 +197,8 @@ impl Absence {
             Self::NoObservations => "no_observations",
             Self::NoGenerations => "no_generations",
             Self::FewerThanTwoTokens => "fewer_than_two_tokens",
+            Self::TooLarge => "too_large",
+            Self::NotComparable(_) => "not_comparable",
             Self::NotMeasured(_) => "not_measured",
             Self::NeedsEpochs => "needs_epochs",
             Self::NoLimit => "no_limit",
@@ -189,7 +217,8 @@ impl fmt::Display for Absence {
             Self::NoObservations => f.write_str("no sample gives an observation of it"),
             Self::NoGenerations => f.write_str("no sample has a generation"),
             Self::FewerThanTwoTokens => f.write_str("every generation has fewer than 2 tokens"),
-            Self::NotMeasured(what) => write!(f, "{what}"),
+            Self::TooLarge => f.write_str("it is too large for a number"),
+            Self::NotMeasured(what) | Self::NotComparable(what) => f.write_str(what),
             Self::NeedsEpochs => f.write_str("needs at least 2 epochs"),
             Self::NoLimit => f.write_str("no limit was set"),
             Self::TooFewRequests { needs, has } => {
@@ -233,6 +262,16 @@ mod tests {
                 "peak memory could not be read",
             ),
             (
+                Absence::TooLarge,
+                "too_large",
+                "it is too large for a number",
+            ),
+            (
+                Absence::NotComparable("the windows differ"),
+                "not_comparable",
+                "the windows differ",
+            ),
+            (
                 Absence::NeedsEpochs,
                 "needs_epochs",
                 "needs at least 2 epochs",
@@ -267,6 +306,36 @@ mod tests {
         for (absence, code, text) in cases {
             assert_eq!((absence.code(), absence.to_string().as_str()), (code, text));
         }
+    }
+
+    #[test]
+    fn an_exponential_that_is_too_large_is_absent() {
+        let of = |point: f64, ends: (f64, f64)| {
+            let mut m = Measured {
+                point,
+                interval: None,
+                method: "ratio-of-sums",
+                n: 3,
+                observations: 3,
+                missing: None,
+                notes: Vec::new(),
+            };
+            m.interval = Some(Interval::new(0.95, ends.0, ends.1));
+            Value::Measured(m).exponentiated("exp-ratio-of-sums")
+        };
+        let known = of(2.0, (1.0, 3.0));
+        let m = known.measured().unwrap();
+        assert_eq!((m.point, m.method), (2.0_f64.exp(), "exp-ratio-of-sums"));
+        let ends = (1.0_f64.exp(), 3.0_f64.exp());
+        assert_eq!(m.interval.unwrap().bounds(), Some(ends));
+        let half = of(700.0, (600.0, 800.0));
+        let interval = half.measured().unwrap().interval.unwrap();
+        assert_eq!(
+            (interval.lower, interval.upper),
+            (Some(600.0_f64.exp()), None)
+        );
+        let none = of(800.0, (600.0, 1_000.0));
+        assert_eq!(none.absence(), Some(&Absence::TooLarge));
     }
 
     #[test]

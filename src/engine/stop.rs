@@ -1,7 +1,7 @@
 //! Recognising stop strings in the bytes of produced tokens.
 
 use super::{GenerateRequest, Thoughts};
-use crate::record::ThoughtScan;
+use crate::record::{ThoughtScan, Watched};
 
 /// Watches the answer of a generation for its stop strings. They are not obeyed inside thoughts in front of the answer: a suite's stop string is
 /// about the form of an answer, and thoughts have another.
@@ -31,10 +31,13 @@ impl<'a> StopWatch<'a> {
         }
         let mut found = None;
         let bytes = thoughts.markers.spelled(id, piece);
-        scan.push(bytes, piece.is_empty(), |answer| {
-            // A marker in the answer stands for nothing, as ever.
-            let text = if piece.is_empty() { piece } else { answer };
-            found = found.or_else(|| self.matcher.push(text));
+        scan.push(bytes, piece.is_empty(), |watched| match watched {
+            Watched::Interrupted => self.matcher.tail.clear(),
+            Watched::Text(answer) => {
+                // A marker in the answer stands for nothing, as ever.
+                let text = if piece.is_empty() { piece } else { answer };
+                found = found.or_else(|| self.matcher.push(text));
+            }
         });
         found
     }
@@ -146,5 +149,16 @@ mod tests {
         );
         assert_eq!(stops_at("<think>", None, &[(1, "x"), (7, "")]), None);
         assert_eq!(stops_at("<x", None, &[(1, "<"), (1, "x")]), Some(1));
+    }
+
+    #[test]
+    fn no_stop_string_reaches_across_thoughts() {
+        let tokens = [(1, "\n"), (7, ""), (1, "a"), (8, ""), (1, "Q"), (1, "\nQ")];
+        assert_eq!(stops_at("\nQ", None, &tokens), Some(5));
+        // The markers as text, all of it in one token.
+        let whole = [(1, "\n<think>a</think>Q: 4"), (1, "\n"), (1, "Q")];
+        assert_eq!(stops_at("\nQ", None, &whole), Some(2));
+        // Without thoughts the same two tokens are a match.
+        assert_eq!(stops_at("\nQ", None, &[(1, "\n"), (1, "Q")]), Some(1));
     }
 }

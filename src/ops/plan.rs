@@ -257,10 +257,15 @@ fn origin(source: &SpreadSource) -> String {
 }
 
 fn detected(r: &Resolution, difference: f64, needed: Option<f64>) -> String {
-    let unit = if r.primary.unit == Unit::Share {
-        100
-    } else {
-        10
+    let unit = match r.primary.unit {
+        Unit::Share => 100,
+        Unit::Points => 10,
+        _ => {
+            return format!(
+                "No number of prompts can be given for a difference in `{}`, only for shares and points.",
+                r.primary.id
+            );
+        }
     };
     let what = format!("{difference} points of {unit} in `{}`", r.primary.id);
     match needed {
@@ -458,5 +463,38 @@ fn spread_source(source: &SpreadSource) -> Value {
             "runs": runs.iter().map(crate::record::RunId::as_str).collect::<Vec<_>>(),
             "pairs": pairs, "prompts": prompts, "planned_models": planned_models,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(primary: &str) -> String {
+        let prompts: BTreeSet<Digest> = (0..15_u8).map(|i| Digest::of(&[i])).collect();
+        let planned = Planned {
+            primary,
+            prompts: &prompts,
+            models: &[],
+            epochs: 1,
+            greedy: true,
+            detect: Some(0.5),
+        };
+        let r = analysis::resolution(&planned, &Spreads::default());
+        let (difference, needed) = r.detect.unwrap();
+        detected(&r, difference, needed)
+    }
+
+    #[test]
+    fn a_number_of_prompts_is_given_for_shares_and_points_alone() {
+        assert_eq!(
+            said("score"),
+            "0.5 points of 10 in `score` take about 285 prompts: 270 more than the plan has."
+        );
+        assert!(said("acc").starts_with("0.5 points of 100 in `acc` take about "));
+        assert_eq!(
+            said("bits_per_byte"),
+            "No number of prompts can be given for a difference in `bits_per_byte`, only for shares and points."
+        );
     }
 }

@@ -236,3 +236,31 @@ fn needed_context(suite: &Suite, codec: &dyn Codec) -> Result<u32, EvalhError> {
         .unwrap_or(0);
     Ok(longest.div_ceil(64) * 64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_context_covers_the_window_or_the_longest_text() {
+        for plan in ["rolling", "begin", "disjoint", "strided"] {
+            for (window, bytes) in [(512_u32, 40_u32), (512, 512), (512, 600), (100, 600)] {
+                let text = "x".repeat(bytes as usize);
+                let toml = format!(
+                    "format = 1\nname = \"t\"\nversion = \"1.0.0\"\nlicense = \"MIT\"\nlanguage = \"en\"\n\
+                     primary = \"bits_per_byte\"\n[[task]]\nid = \"read\"\ntype = \"perplexity\"\nwindows = \"{plan}\"\n\
+                     window = {window}\n[[task.sample]]\nid = \"short\"\ntext = \"x y\"\n\
+                     [[task.sample]]\nid = \"long\"\ntext = \"{text}\"\n"
+                );
+                let suite = suite::parse("t.toml", &toml, None).unwrap();
+                let needed = needed_context(&suite, &ByteCodec::new()).unwrap();
+                assert!(
+                    needed >= window.min(bytes),
+                    "{plan} {window} {bytes}: {needed}"
+                );
+                // Nothing beyond the window and the token in front of it.
+                assert!(needed < window.min(bytes) + 1 + 64, "{plan}: {needed}");
+            }
+        }
+    }
+}

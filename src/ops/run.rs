@@ -6,7 +6,7 @@ use super::prepare::{Fetch, Prepared, prepare};
 use super::report::{Rendering, named_database, print_report};
 use super::side::margin_settings;
 use super::worker::Hosting;
-use crate::analysis::Sequential;
+use crate::analysis::{Sequential, TaskFacts};
 use crate::cli::{Kpi, ReportFormat, RunRequest};
 use crate::clock;
 use crate::error::{EvalhError, ExitCode};
@@ -17,7 +17,7 @@ use crate::record::{
 };
 use crate::runner::{self, Control, Job, Resume, RunOutcome, StopRule};
 use crate::store::{AttemptFacts, Store, StoreSink};
-use crate::suite::Quality;
+use crate::suite::{Quality, Suite, Task};
 use std::collections::BTreeSet;
 
 /// A model whose engine fails this often in a row is stopped: what is left would fail too.
@@ -45,7 +45,7 @@ pub(super) fn run(session: &Session, request: &RunRequest) -> Result<ExitCode, E
         .chain(margin_settings(&prepared.suite.gates))
         .collect();
     if let Some(level) = request.until_resolved.value {
-        Sequential::check(&prepared.suite.primary)?;
+        Sequential::check(&prepared.suite.primary, &facts(&prepared.suite))?;
         prepared.plan = prepared.plan.until_resolved(level)?;
     }
     let start = start(session, &store, request, &prepared)?;
@@ -232,6 +232,15 @@ fn execute(
     Ok(runner::run_until_resolved(
         job, &mut rule, loader, sink, &control,
     )?)
+}
+
+/// What the tasks of a suite measure.
+fn facts(suite: &Suite) -> Vec<TaskFacts> {
+    let facts = |task: &Task| TaskFacts {
+        kind: task.kind,
+        mutual_info: task.likelihood.mutual_info,
+    };
+    suite.tasks.iter().map(facts).collect()
 }
 
 /// The analysis as the runner's rule.

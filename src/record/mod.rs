@@ -23,7 +23,7 @@ pub use event::{EventSink, RunCounts, RunEvent, RunEventKind, RunStatus, SinkErr
 pub use generation::{Finish, Generation, Message, Role, Timing, TokenTable};
 pub use ids::{Digest, RunId, SampleKey};
 pub use look::{Evidence, Look, LookVerdict};
-pub use reasoning::{Reasoning, ThoughtMarkers, ThoughtScan};
+pub use reasoning::{Reasoning, ThoughtMarkers, ThoughtScan, Watched};
 pub use run::{
     Failure, FailureKind, HostFacts, LoadedModel, MemoryEstimate, ModelRecord, ModelStatus,
     PlannedModelRecord, RunHeader, RunRecord, SampleRecord, SettingRecord, SkipReason, SuiteFacts,

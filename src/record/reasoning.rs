@@ -136,6 +136,15 @@ pub struct ThoughtScan {
     hidden: bool,
 }
 
+/// What a scan hands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watched<'a> {
+    /// The next bytes that stop strings are looked for in.
+    Text(&'a [u8]),
+    /// A block begins, or the channel of the answer: no stop string reaches from what came before it to what comes behind it.
+    Interrupted,
+}
+
 /// What the pending bytes are.
 enum Next {
     /// This many bytes that are no part of an answer; then the scan stands there.
@@ -161,11 +170,11 @@ impl ThoughtScan {
     }
 
     /// Reads the bytes of a token, markers spelled out (`hidden`: it has no text of its own), and hands what stop strings are looked for in to
-    /// `watched`: the answer, and before any block also white space.
-    pub fn push(&mut self, bytes: &[u8], hidden: bool, mut watched: impl FnMut(&[u8])) {
+    /// `watched`: the answer, and before any block also white space; and where it is interrupted.
+    pub fn push(&mut self, bytes: &[u8], hidden: bool, mut watched: impl FnMut(Watched<'_>)) {
         self.read += bytes.len();
         if matches!(self.stand, Stand::Answer(_)) {
-            return watched(bytes);
+            return watched(Watched::Text(bytes));
         }
         self.pending.extend_from_slice(bytes);
         self.hidden |= hidden && !bytes.is_empty();
@@ -181,18 +190,21 @@ impl ThoughtScan {
                         0
                     };
                     self.stand = Stand::Answer(from);
-                    return watched(&std::mem::take(&mut self.pending));
+                    return watched(Watched::Text(&std::mem::take(&mut self.pending)));
                 }
             };
             let taken: Vec<u8> = self.pending.drain(..count).collect();
             if !self.thought && stand == Stand::Before {
-                watched(&taken);
+                watched(Watched::Text(&taken));
             }
-            self.thought |= stand != Stand::Before;
+            if !self.thought && stand != Stand::Before {
+                self.thought = true;
+                watched(Watched::Interrupted);
+            }
             self.hidden &= !self.pending.is_empty();
             self.stand = stand;
             if let Stand::Answer(_) = stand {
-                return watched(&std::mem::take(&mut self.pending));
+                return watched(Watched::Text(&std::mem::take(&mut self.pending)));
             }
         }
     }
@@ -275,7 +287,10 @@ mod tests {
             let mut scan = ThoughtScan::new(channels, open);
             let mut watched = Vec::new();
             for bytes in text.as_bytes().chunks(step) {
-                scan.push(bytes, false, |b| watched.extend_from_slice(b));
+                scan.push(bytes, false, |w| match w {
+                    Watched::Text(b) => watched.extend_from_slice(b),
+                    Watched::Interrupted => {}
+                });
             }
             let watched = String::from_utf8(watched).unwrap();
             let found = (scan.answer(), scan.has_thought(), watched);

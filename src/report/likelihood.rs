@@ -1,7 +1,7 @@
 //! Questions with choices and texts: a table each, tasks in rows and models in columns, the same in every format for people.
 
 use super::number;
-use crate::analysis::{Figure, ModelReport, ReportModel, SliceReport, Value};
+use crate::analysis::{Figure, ModelReport, NO_TEXT, PARTS, ReportModel, SliceReport, Value};
 use crate::metric::Unit;
 
 /// Metrics of texts behind the table of tasks.
@@ -153,6 +153,21 @@ fn questions(report: &ReportModel) -> Option<Grid> {
     })
 }
 
+/// Why models have no figure of a task of texts, of which only the figures that could be measured are kept, as far as `notes` do not say it.
+fn missing(report: &ReportModel, name: &str, id: &str, notes: &[String]) -> Vec<String> {
+    let without = report.models.iter().filter_map(|m| task(m, name));
+    let without: Vec<&SliceReport> = without.filter(|t| t.figure(id).is_none()).collect();
+    let why = |parts: bool, why: &str| {
+        let some = |t: &&SliceReport| t.figure("token_perplexity").is_some() == parts;
+        let note = format!("–: {why}");
+        (without.iter().copied().any(|t| some(&t)) && !notes.contains(&note)).then_some(note)
+    };
+    [why(true, PARTS), why(false, NO_TEXT)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
 /// Bits per byte of each task, then what the texts of all tasks give.
 fn texts(report: &ReportModel) -> Option<Grid> {
     let names = tasks(report, |t| t.figure("token_perplexity").is_some());
@@ -163,6 +178,7 @@ fn texts(report: &ReportModel) -> Option<Grid> {
     let id = "bits_per_byte";
     for name in &names {
         let label = format!("{name} (bits/byte)");
+        notes.extend(missing(report, name, id, &notes));
         rows.push(row(report, &mut notes, label, |m| {
             task(m, name)?.figure(id)
         }));
@@ -172,9 +188,7 @@ fn texts(report: &ReportModel) -> Option<Grid> {
         rows.push(row(report, &mut notes, label, |m| m.figure(id)));
     }
     for (id, label) in PERPLEXITIES {
-        let mut row = row(report, &mut notes, label.to_owned(), |m| m.figure(id));
-        row.n = String::new();
-        rows.push(row);
+        rows.push(row(report, &mut notes, label.to_owned(), |m| m.figure(id)));
     }
     let tokenizers = |m: &ModelReport| m.planned.tokenizer_digest.clone();
     let first = report.models.first().and_then(tokenizers);
@@ -195,7 +209,7 @@ mod tests {
     use super::super::{junit, markdown, terminal};
     use crate::analysis::testkit;
     use crate::analysis::{AnalysisOptions, ReportModel, analyse};
-    use crate::record::{Digest, RunRecord, TaskKind};
+    use crate::record::{Digest, RunRecord, Scoring, TaskKind};
 
     fn report(run: &RunRecord) -> ReportModel {
         analyse(run, &testkit::prices(), &AnalysisOptions::default())
@@ -221,9 +235,9 @@ mod tests {
 
         texts                  n             strong               weak
         texts (bits/byte)      8  1.05 [0.99, 1.11]  1.17 [1.10, 1.24]
-        perplexity of a token     18.5 [15.7, 21.8]  25.4 [21.0, 30.7]
-        perplexity of a word      38.5 [31.4, 47.2]  57.0 [44.9, 72.3]
-        perplexity of a byte      2.08 [1.99, 2.16]     2.2 [2.1, 2.4]
+        perplexity of a token  8  18.5 [15.7, 21.8]  25.4 [21.0, 30.7]
+        perplexity of a word   8  38.5 [31.4, 47.2]  57.0 [44.9, 72.3]
+        perplexity of a byte   8  2.08 [1.99, 2.16]     2.2 [2.1, 2.4]
         ");
         // Another tokenizer is said, one text has no interval.
         run.models[1].planned.tokenizer_digest = Some(Digest::of(b"another"));
@@ -239,9 +253,9 @@ mod tests {
 
         texts                  n  strong  weak
         texts (bits/byte)      1   0.981  1.08
-        perplexity of a token       15.2  19.9
-        perplexity of a word        30.0  42.1
-        perplexity of a byte        1.97  2.11
+        perplexity of a token  1    15.2  19.9
+        perplexity of a word   1    30.0  42.1
+        perplexity of a byte   1    1.97  2.11
         no interval: `ratio-of-sums` needs at least 2 units but has
         1
         perplexities of tokens are compared within one tokenizer
@@ -268,9 +282,9 @@ mod tests {
         | texts | n | strong | weak |
         | --- | ---: | ---: | ---: |
         | texts (bits/byte) | 8 | 1.05 \[0.99, 1.11\] | 1.17 \[1.10, 1.24\] |
-        | perplexity of a token |  | 18.5 \[15.7, 21.8\] | 25.4 \[21.0, 30.7\] |
-        | perplexity of a word |  | 38.5 \[31.4, 47.2\] | 57.0 \[44.9, 72.3\] |
-        | perplexity of a byte |  | 2.08 \[1.99, 2.16\] | 2.2 \[2.1, 2.4\] |
+        | perplexity of a token | 8 | 18.5 \[15.7, 21.8\] | 25.4 \[21.0, 30.7\] |
+        | perplexity of a word | 8 | 38.5 \[31.4, 47.2\] | 57.0 \[44.9, 72.3\] |
+        | perplexity of a byte | 8 | 2.08 \[1.99, 2.16\] | 2.2 \[2.1, 2.4\] |
         ");
     }
 
@@ -293,6 +307,30 @@ mod tests {
         let mut untimed = testkit::quiz();
         untimed.samples.retain(|s| s.kind != TaskKind::Generate);
         assert!(!junit(&report(&untimed)).contains(" time="));
+    }
+
+    #[test]
+    fn a_figure_of_texts_that_is_missing_has_its_reason() {
+        let mut run = testkit::quiz();
+        let weak = testkit::id("weak");
+        for sample in &mut run.samples {
+            if let Some(Scoring::Text(t)) = &mut sample.scoring
+                && sample.key.model == weak
+            {
+                t.text_tokens += 1;
+            }
+        }
+        let texts = |run: &RunRecord| super::texts(&report(run)).unwrap();
+        let grid = texts(&run);
+        assert_eq!(grid.rows[0].cells[1], "–");
+        assert_eq!(grid.notes, ["–: not every token of the texts was scored"]);
+        assert!(grid.rows.iter().all(|r| r.n == "8"), "{grid:#?}");
+        for sample in &mut run.samples {
+            if sample.kind == TaskKind::Perplexity && sample.key.model == weak {
+                sample.scoring = None;
+            }
+        }
+        assert_eq!(texts(&run).notes, ["–: no text was measured"]);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) fn at_once(kind: TaskKind, singly: bool) -> usize {
 /// What is asked about one sample.
 struct Inquiry {
     requests: Vec<ScoreRequest>,
-    /// Of a text: its ids, and the most tokens read at once.
+    /// Of a text: its ids, and the window it was read in ([`TextScoring::window`]).
     text: Option<(Vec<u32>, usize)>,
 }
 
@@ -95,7 +95,8 @@ fn text(codec: &dyn Codec, task: &Task, text: &str, context: usize) -> Result<In
         begin,
         begins,
     };
-    let requests = windows(l.windows, &seen, window, l.stride as usize);
+    let cut = |window| windows(l.windows, &seen, window, l.stride as usize);
+    let requests = cut(window);
     if requests.is_empty() {
         let n = ids.len();
         return Err(Failure {
@@ -103,6 +104,9 @@ fn text(codec: &dyn Codec, task: &Task, text: &str, context: usize) -> Result<In
             message: format!("the text has {n} tokens, of which none can be scored"),
         });
     }
+    // A context that cuts nothing is no property of the measurement: two models that read the whole text at once have read it in the same way.
+    let whole = requests.len() == 1 && requests == cut(l.window as usize);
+    let window = if whole { l.window as usize } else { window };
     Ok(Inquiry {
         requests,
         text: Some((ids, window)),
@@ -361,5 +365,48 @@ impl Batch {
             work.finish(index, record, &self.of_asked)?;
         }
         ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenizer::ByteCodec;
+
+    /// The window recorded for a text of so many bytes, and the number of windows, in a context.
+    fn recorded(plan: &str, bytes: usize, context: usize) -> (usize, usize) {
+        let text = "x".repeat(bytes);
+        let toml = format!(
+            "format = 1\nname = \"t\"\nversion = \"1.0.0\"\nlicense = \"MIT\"\nlanguage = \"en\"\nprimary = \"bits_per_byte\"\n\
+             [[task]]\nid = \"read\"\ntype = \"perplexity\"\nwindows = \"{plan}\"\nwindow = 512\n\
+             [[task.sample]]\nid = \"one\"\ntext = \"{text}\"\n"
+        );
+        let suite = suite::parse("t.toml", &toml, None).unwrap();
+        let (task, sample) = suite.samples().next().unwrap();
+        let messages = suite::messages(task, sample).unwrap();
+        let Ok(inquiry) = inquire(&ByteCodec::new(), task, sample, &messages, context) else {
+            panic!("the text cannot be asked");
+        };
+        (inquiry.text.unwrap().1, inquiry.requests.len())
+    }
+
+    #[test]
+    fn a_context_that_cuts_nothing_is_not_recorded() {
+        for plan in ["rolling", "begin", "disjoint", "strided"] {
+            for context in [64, 128, 512, 8_192] {
+                assert_eq!(recorded(plan, 40, context), (512, 1), "{plan} {context}");
+            }
+            // One that does is.
+            let (window, windows) = recorded(plan, 200, 64);
+            assert!(window == 64 && windows > 1, "{plan}: {window} {windows}");
+            assert_eq!(recorded(plan, 600, 8_192).0, 512, "{plan}");
+        }
+    }
+
+    #[test]
+    fn a_single_window_that_loses_a_token_is_recorded() {
+        // BOS and 64 bytes: the last byte is alone in its window and cannot be scored.
+        assert_eq!(recorded("disjoint", 64, 64), (64, 1));
+        assert_eq!(recorded("disjoint", 64, 128), (512, 1));
     }
 }

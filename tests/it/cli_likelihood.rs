@@ -386,7 +386,7 @@ fn a_metric_without_bounds_is_no_reason_to_stop() {
     assert_eq!(ran.code, Some(2), "{}", ran.err);
     assert_eq!(
         ran.err,
-        "error: a run until it is resolved needs a metric with bounds, which `bits_per_byte` does not have\n\nhint: leave out `--until-resolved` and compare the models of the run\n"
+        "error: a run until it is resolved needs a metric with bounds that its tasks measure, which `bits_per_byte` is not\n\nhint: leave out `--until-resolved` and compare the models of the run\n"
     );
     let resolved = quiz(SCRIPT);
     let ran = resolved.ok(&[&RUN[..], &["--until-resolved", "--json"]].concat());

@@ -16,7 +16,7 @@ use crate::stats::boot;
 use crate::stats::desc::{self, QuantileType};
 use crate::stats::paired_binary::{self, PairedTable};
 use crate::stats::power::{self, Errors};
-use crate::stats::{Comparison, Estimate, Interval, NotEstimable, Seed, StatWarning};
+use crate::stats::{Comparison, Estimate, Interval, Method, NotEstimable, Seed, StatWarning};
 use crate::stats::{dist, equiv, order, paired, prop};
 
 /// Confidence level: two-sided 90 %, which makes each side a test at 5 %.
@@ -66,7 +66,7 @@ pub(super) fn judge(gate: &Gate, basis: Basis, pairs: &Pairs, identical: bool) -
     } else if let Basis::Tail(_, q) = basis {
         tail(gate, pairs, q)
     } else {
-        central(gate, pairs)
+        central(gate, basis, pairs)
     };
     match gain {
         Ok(gain) => conclude(gate, gain),
@@ -272,11 +272,19 @@ fn flat(
 }
 
 /// The ratio of a typical prompt: paired t on logarithms.
-fn central(gate: &Gate, pairs: &Pairs) -> Result<Gain, NotEstimable> {
+fn central(gate: &Gate, basis: Basis, pairs: &Pairs) -> Result<Gain, NotEstimable> {
     let (b, c) = pairs.means();
-    let logs = |xs: &[f64]| xs.iter().map(|x| x.ln()).collect::<Vec<f64>>();
+    let logs = |xs: &[f64]| match basis.is_logged() {
+        true => xs.to_vec(),
+        false => xs.iter().map(|x| x.ln()).collect::<Vec<f64>>(),
+    };
     let comparison = paired::paired_t(&logs(&c), &logs(&b), LEVEL)?;
-    let ratio = crate::stats::ratio::log_ratio_t(&c, &b, LEVEL)?;
+    let value = if basis.is_logged() {
+        of_logs(&comparison)?
+    } else {
+        let ratio = crate::stats::ratio::log_ratio_t(&c, &b, LEVEL)?;
+        Measured::from_estimate(ratio, pairs.units.len())
+    };
     let shown = if gate.metric.id.ends_with("_p50") {
         quantiles(pairs, 0.5)?
     } else {
@@ -286,9 +294,20 @@ fn central(gate: &Gate, pairs: &Pairs) -> Result<Gain, NotEstimable> {
         interval: comparison.estimate.interval.map(|i| turned(i, sign(gate))),
         p: t_tests(&comparison, sign(gate), gate.margin()),
         spread: spread(&comparison, sign(gate)),
-        value: Measured::from_estimate(ratio, pairs.units.len()),
+        value,
         sides: shown,
     })
+}
+
+/// The ratio of two values whose logarithms were compared.
+fn of_logs(comparison: &Comparison) -> Result<Measured, NotEstimable> {
+    let estimate = comparison.estimate.clone();
+    let (n, value) = (estimate.n_units, estimate.point.exp());
+    let logs = Value::Measured(Measured::from_estimate(estimate, n));
+    match logs.exponentiated(Method::LogRatioT.id()) {
+        Value::Measured(m) => Ok(m),
+        Value::Absent(_) => Err(NotEstimable::NonFinite { index: 0, value }),
+    }
 }
 
 /// A quantile of all values of the baseline and of the candidate.

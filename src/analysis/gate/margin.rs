@@ -263,6 +263,11 @@ impl Basis {
         )
     }
 
+    /// Whether what is measured of a prompt is the logarithm of the metric.
+    pub(super) fn is_logged(self) -> bool {
+        matches!(self, Self::Text(per) if per != Per::ByteInBits)
+    }
+
     /// Whether the two values themselves can be shown: a report computes speeds as ratios of sums and costs with a price card, which a mean
     /// over prompts would contradict; so with perplexities.
     pub(super) fn has_sides(self) -> bool {

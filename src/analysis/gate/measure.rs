@@ -1,7 +1,7 @@
 //! What each joined prompt says about a gated metric.
 
 use super::margin::Basis;
-use crate::analysis::likelihood::ObservedLikelihood;
+use crate::analysis::likelihood::{ObservedLikelihood, Per};
 use crate::analysis::observed::{Observed, ObservedEpoch, ObservedPrompt};
 use crate::metric::LatencyFamily;
 
@@ -67,7 +67,13 @@ fn seen(basis: Basis, epoch: &ObservedEpoch) -> Seen {
         Basis::Choice(metric) => Seen::of(epoch.likelihood.and_then(|l| l.accuracy(metric))),
         Basis::Text(per) => match epoch.likelihood {
             Some(l @ ObservedLikelihood::Text { .. }) => {
-                l.perplexity(per).map_or(Seen::Undefined, Seen::Value)
+                // Perplexities as their logarithms, as `Basis::is_logged` says: they may be too large for a number.
+                let value = if per == Per::ByteInBits {
+                    l.bits()
+                } else {
+                    l.nats(per)
+                };
+                value.map_or(Seen::Undefined, Seen::Value)
             }
             _ => Seen::Lost,
         },

@@ -263,8 +263,9 @@ fn not_comparable(
         .iter()
         .map(|(b, c)| (b.epochs.as_slice(), c.epochs.as_slice()));
     if likelihood::windows_differ(groups) > 0 {
-        let why = "texts were read in windows of different lengths";
-        return Some(GateReason::NotComparable { why });
+        return Some(GateReason::NotComparable {
+            why: likelihood::WINDOWS,
+        });
     }
     let (b, c) = (&input.baseline.tokenizer, &input.candidate.tokenizer);
     let same = b.is_some() && b == c;
