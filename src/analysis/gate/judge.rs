@@ -274,9 +274,11 @@ fn flat(
 /// The ratio of a typical prompt: paired t on logarithms.
 fn central(gate: &Gate, basis: Basis, pairs: &Pairs) -> Result<Gain, NotEstimable> {
     let (b, c) = pairs.means();
-    let logs = |xs: &[f64]| match basis.is_logged() {
-        true => xs.to_vec(),
-        false => xs.iter().map(|x| x.ln()).collect::<Vec<f64>>(),
+    let logs = |xs: &[f64]| -> Vec<f64> {
+        if basis.is_logged() {
+            return xs.to_vec();
+        }
+        xs.iter().map(|x| x.ln()).collect()
     };
     let comparison = paired::paired_t(&logs(&c), &logs(&b), LEVEL)?;
     let value = if basis.is_logged() {
