@@ -213,6 +213,42 @@ pub enum TokenizerError {
         /// The id it gets.
         found: Option<u32>,
     },
+    /// A stage that makes texts much longer.
+    #[error(
+        "`{key}` in `tokenizer.json` can make a text {growth} times as long, above the limit of {limit} times"
+    )]
+    Growth {
+        /// Which stage.
+        key: &'static str,
+        /// Bytes it can make of one.
+        growth: u64,
+        /// Allowed.
+        limit: u64,
+    },
+    /// A decoder that makes a token longer than any real one.
+    #[error(
+        "`decoder` in `tokenizer.json` makes token {id} {bytes} bytes long, above the limit of {limit} bytes"
+    )]
+    DecodedTooLong {
+        /// Its id.
+        id: u32,
+        /// Its length.
+        bytes: usize,
+        /// Allowed.
+        limit: usize,
+    },
+    /// A decoder that makes the tokens together longer than any real ones.
+    #[error(
+        "`decoder` in `tokenizer.json` makes the tokens up to {id} {bytes} bytes long together, above the limit of {limit} bytes"
+    )]
+    TableTooLong {
+        /// The id with which they are.
+        id: u32,
+        /// Their length.
+        bytes: usize,
+        /// Allowed.
+        limit: usize,
+    },
     /// A decoder that cannot tell the bytes of one token.
     #[error(
         "the decoder `{found}` of `tokenizer.json` is not supported: the text of a token would depend on its neighbours"

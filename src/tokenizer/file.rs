@@ -5,9 +5,10 @@
 //! chooses freely, are switched off: a prompt is never padded or cut here.
 
 use super::TokenizerError;
+use super::growth;
 use super::guard::guarded;
 use super::model::MAX_TEXT_BYTES;
-use tokenizers::Tokenizer;
+use tokenizers::{NormalizerWrapper, Tokenizer};
 
 /// Twice the largest file known.
 const MAX_FILE_BYTES: usize = 64 << 20;
@@ -27,6 +28,7 @@ pub struct TokenizerFile {
 struct Sketch {
     #[serde(default)]
     added_tokens: Vec<SketchToken>,
+    normalizer: Option<NormalizerWrapper>,
     model: SketchModel,
 }
 
@@ -61,6 +63,11 @@ impl TokenizerFile {
                 limit: MAX_FILE_BYTES,
             });
         }
+        let sketch: Sketch = guarded("read `tokenizer.json`", || {
+            Ok(serde_json::from_slice(json)?)
+        })?;
+        // The crate normalizes added tokens while it reads them.
+        growth::check("normalizer", &written(&sketch.normalizer))?;
         let tokenizer = guarded("read `tokenizer.json`", || {
             let mut tokenizer = Tokenizer::from_bytes(json)?;
             tokenizer.with_padding(None);
@@ -76,9 +83,8 @@ impl TokenizerFile {
                 limit: MAX_IDS,
             });
         }
-        let sketch = guarded("read `tokenizer.json`", || {
-            Ok(serde_json::from_slice(json)?)
-        })?;
+        growth::check("pre_tokenizer", &written(&tokenizer.get_pre_tokenizer()))?;
+        growth::check("decoder", &written(&tokenizer.get_decoder()))?;
         let unknown = consistent(&sketch, &tokenizer)?;
         Ok(Self {
             tokenizer,
@@ -128,6 +134,11 @@ impl TokenizerFile {
     pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
         guarded("decode ids", || self.tokenizer.decode(ids, false))
     }
+}
+
+/// A stage as the crate writes it, which names the type of every step.
+fn written(stage: &impl serde::Serialize) -> serde_json::Value {
+    serde_json::to_value(stage).unwrap_or_default()
 }
 
 /// Refuses what the crate would read otherwise than it is written; the id of the unknown token.

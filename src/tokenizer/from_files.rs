@@ -28,6 +28,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use tokenizers::{Encoding, PostProcessor as _, Token, Tokenizer};
 
+/// Three times the text of the longest `tokenizer.json` that is read.
+const MAX_TABLE_BYTES: usize = 256 << 20;
+
 /// The files of a model folder that say how text becomes token ids, as bytes.
 #[derive(Debug, Clone, Default)]
 pub struct TokenizerFiles {
@@ -96,7 +99,7 @@ impl ModelTokenizer {
         let digest = digest(&files.tokenizer, &vocabulary, bos, &begin, &eos_ids);
         let template = template(&settings, chat_template, &tokenizer, [bos, eos], now)?;
         let special = vocabulary.special(&tokenizer);
-        let table = vocabulary.table(&pieces);
+        let table = vocabulary.table(&pieces, MAX_TABLE_BYTES)?;
         let kinds_by_id = vocabulary.kinds();
         let kinds = Kinds {
             control: vocabulary.control,
@@ -185,17 +188,27 @@ impl Vocabulary {
         self.texts.iter().zip(0_u32..).map(kind).collect()
     }
 
-    fn table(&self, pieces: &Pieces) -> TokenTable {
-        let bytes = self.texts.iter().zip(0_u32..).map(|(text, id)| match text {
-            None => Vec::new(),
-            Some(_) if self.control.contains(&id) => Vec::new(),
-            // Added tokens are not written in the alphabet of bytes.
-            Some(text) if pieces.is_byte_level() && self.added.contains(&id) => {
-                text.as_bytes().to_vec()
+    /// The bytes of every id, at most `limit` together.
+    fn table(&self, pieces: &Pieces, limit: usize) -> Result<TokenTable, TokenizerError> {
+        let mut table = Vec::with_capacity(self.texts.len());
+        let mut bytes = 0_usize;
+        for (text, id) in self.texts.iter().zip(0_u32..) {
+            let piece = match text {
+                None => Vec::new(),
+                Some(_) if self.control.contains(&id) => Vec::new(),
+                // Added tokens are not written in the alphabet of bytes.
+                Some(text) if pieces.is_byte_level() && self.added.contains(&id) => {
+                    text.as_bytes().to_vec()
+                }
+                Some(text) => pieces.bytes(id, text)?,
+            };
+            bytes = bytes.saturating_add(piece.len());
+            if bytes > limit {
+                return Err(TokenizerError::TableTooLong { id, bytes, limit });
             }
-            Some(text) => pieces.bytes(text),
-        });
-        TokenTable::from_pieces(bytes)
+            table.push(piece);
+        }
+        Ok(TokenTable::from_pieces(table))
     }
 }
 

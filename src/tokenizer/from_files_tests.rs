@@ -291,3 +291,48 @@ fn the_digest_is_of_everything_that_changes_ids() {
         assert_ne!(base, digest(files));
     }
 }
+
+#[test]
+fn the_bytes_of_all_tokens_together_are_bounded() {
+    let vocabulary = Vocabulary {
+        texts: vec![Some("abc".to_owned()), None, Some("de".to_owned())],
+        control: HashSet::new(),
+        added: HashSet::new(),
+        named: Vec::new(),
+    };
+    let decoder = json!({"type": "Replace", "pattern": {"String": "e"}, "content": "eee"});
+    let pieces = Pieces::new(&decoder).unwrap();
+    assert_eq!(vocabulary.table(&pieces, 7).unwrap().piece(2), b"deee");
+    assert_eq!(
+        vocabulary.table(&pieces, 6).unwrap_err().to_string(),
+        "`decoder` in `tokenizer.json` makes the tokens up to 2 7 bytes long together, above the limit of 6 bytes"
+    );
+}
+
+#[test]
+fn stages_that_grow_without_bound_are_refused_when_the_file_is_read() {
+    let twice = json!({"type": "Replace", "pattern": {"String": "h"}, "content": "hh"});
+    for (key, list) in [("normalizer", "normalizers"), ("decoder", "decoders")] {
+        let mut tokenizer = words();
+        // The crate normalizes this one while it reads the file.
+        tokenizer["added_tokens"][0]["normalized"] = json!(true);
+        tokenizer[key] = json!({"type": "Sequence", list: vec![twice.clone(); 40]});
+        assert_eq!(
+            build(&files(&tokenizer)).unwrap_err().to_string(),
+            format!(
+                "`{key}` in `tokenizer.json` can make a text 1099511627776 times as long, above the limit of 64 times"
+            )
+        );
+    }
+    let mut tokenizer = words();
+    let bytes = json!({"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true});
+    tokenizer["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": vec![bytes; 4]});
+    assert!(matches!(
+        build(&files(&tokenizer)),
+        Err(TokenizerError::Growth {
+            key: "pre_tokenizer",
+            growth: 256,
+            ..
+        })
+    ));
+}

@@ -19,6 +19,7 @@ mod external;
 mod file;
 mod from_files;
 mod gguf;
+mod growth;
 mod guard;
 mod model;
 mod pieces;

@@ -11,6 +11,9 @@ use super::model::FirstSpace;
 use super::spm::byte_of;
 use serde_json::Value;
 
+/// Far above the longest piece of any real vocabulary.
+const MAX_PIECE_BYTES: usize = 64 << 10;
+
 /// What a decoder does to one token.
 enum Step {
     Alphabet(Box<ByteAlphabet>),
@@ -119,18 +122,21 @@ impl Pieces {
         self.steps.iter().any(|s| matches!(s, Step::Alphabet(_)))
     }
 
-    /// The bytes of one token.
-    pub(super) fn bytes(&self, token: &str) -> Vec<u8> {
+    /// The bytes of the token `id`, whose text is `token`.
+    ///
+    /// # Errors
+    /// When a replacement would make it longer than any real one; the file chooses both, so the length is known before it is made.
+    pub(super) fn bytes(&self, id: u32, token: &str) -> Result<Vec<u8>, TokenizerError> {
         let mut text = token.to_owned();
         for step in &self.steps {
             match step {
-                Step::Alphabet(alphabet) => return alphabet.read(&text),
+                Step::Alphabet(alphabet) => return Ok(alphabet.read(&text)),
                 Step::Bytes => {
                     if let Some(byte) = byte_of(&text) {
-                        return vec![byte];
+                        return Ok(vec![byte]);
                     }
                 }
-                Step::Replace { from, to } => text = text.replace(from, to),
+                Step::Replace { from, to } => text = replaced(id, &text, from, to)?,
                 Step::Words { prefix, cleanup } => {
                     text = match text.strip_prefix(prefix.as_str()) {
                         Some(rest) => rest.to_owned(),
@@ -145,8 +151,23 @@ impl Pieces {
                 Step::Joined => text.insert(0, ' '),
             }
         }
-        text.into_bytes()
+        Ok(text.into_bytes())
     }
+}
+
+/// `text` with `to` for every `from`, unless that grows past the limit.
+fn replaced(id: u32, text: &str, from: &str, to: &str) -> Result<String, TokenizerError> {
+    let found = text.matches(from).count();
+    let kept = text.len() - found * from.len();
+    let bytes = kept.saturating_add(found.saturating_mul(to.len()));
+    if bytes > MAX_PIECE_BYTES.max(text.len()) {
+        return Err(TokenizerError::DecodedTooLong {
+            id,
+            bytes,
+            limit: MAX_PIECE_BYTES,
+        });
+    }
+    Ok(text.replace(from, to))
 }
 
 /// `text` without up to so many `c` at its ends.
@@ -168,7 +189,7 @@ mod tests {
 
     fn texts(decoder: &Value, tokens: &[&str]) -> (Vec<String>, FirstSpace) {
         let pieces = Pieces::new(decoder).unwrap();
-        let text = |t: &&str| String::from_utf8(pieces.bytes(t)).unwrap();
+        let text = |t: &&str| String::from_utf8(pieces.bytes(0, t).unwrap()).unwrap();
         (tokens.iter().map(text).collect(), pieces.first_space)
     }
 
@@ -212,6 +233,30 @@ mod tests {
             texts(&Value::Null, &["a"]),
             (vec![" a".into()], FirstSpace::Added(1))
         );
+    }
+
+    #[test]
+    fn replacements_that_grow_without_bound_are_refused() {
+        let twice = json!({"type": "Replace", "pattern": {"String": "a"}, "content": "aa"});
+        let pieces =
+            Pieces::new(&json!({"type": "Sequence", "decoders": vec![twice; 40]})).unwrap();
+        assert_eq!(pieces.bytes(6, "b").unwrap(), b"b");
+        assert_eq!(
+            pieces.bytes(7, "a").unwrap_err().to_string(),
+            "`decoder` in `tokenizer.json` makes token 7 131072 bytes long, above the limit of 65536 bytes"
+        );
+        let long =
+            json!({"type": "Replace", "pattern": {"String": "a"}, "content": "b".repeat(65_536)});
+        let long = Pieces::new(&long).unwrap();
+        assert_eq!(long.bytes(0, "a").unwrap().len(), 65_536);
+        assert!(matches!(
+            long.bytes(1, "aa"),
+            Err(TokenizerError::DecodedTooLong {
+                id: 1,
+                bytes: 131_072,
+                ..
+            })
+        ));
     }
 
     #[test]
