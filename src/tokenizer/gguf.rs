@@ -8,7 +8,7 @@ use super::TokenizerError;
 use super::bpe::{ByteAlphabet, ByteLevelBpe};
 use super::charsmap::Charsmap;
 use super::ending::{ENDING_IF_CONTROL, declared_ids, ending_ids, is_ending_text};
-use super::model::{Algorithm, FirstSpace, ModelTokenizer};
+use super::model::{Algorithm, Between, FirstSpace, ModelTokenizer};
 use super::pretokenize::profile;
 use super::special::{SpecialToken, SpecialTokens};
 use super::spm::{SPACE, SentencePieceBpe, byte_of};
@@ -75,7 +75,7 @@ impl ModelTokenizer {
             table: Arc::new(table(&vocabulary, &algorithm)),
             special: special_tokens(&vocabulary, strips_behind),
             template: template(header, chat_template, &vocabulary, &rules, now)?,
-            algorithm,
+            algorithm: Algorithm::Between(algorithm),
             space_prefix: rules.space_prefix,
             first_space: FirstSpace::Added(usize::from(rules.space_prefix)),
             bos: rules.bos,
@@ -89,7 +89,7 @@ impl ModelTokenizer {
 }
 
 /// An algorithm, its rules and what else identifies it.
-type Built = (Algorithm, Rules, Vec<u8>);
+type Built = (Between, Rules, Vec<u8>);
 
 fn byte_level(
     header: &GgufHeader,
@@ -112,7 +112,7 @@ fn byte_level(
     };
     let material = format!("gpt2\n{}\n{}", pre.unwrap_or_default(), merges.join("\n"));
     Ok((
-        Algorithm::Bytes(Box::new(model)),
+        Between::Bytes(Box::new(model)),
         rules,
         material.into_bytes(),
     ))
@@ -145,7 +145,7 @@ fn sentence_piece(
     let mut material = b"llama\n".to_vec();
     material.extend(scores.iter().flat_map(|s| s.to_le_bytes()));
     let model = SentencePieceBpe::new(vocabulary, scores, rules.unknown)?;
-    Ok((Algorithm::Pieces(model), rules, material))
+    Ok((Between::Pieces(model), rules, material))
 }
 
 /// Unigram. SentencePiece models of this kind have no BOS; their EOS is 1, unknown 2 and padding 0 where the file does not say.
@@ -182,7 +182,7 @@ fn unigram(
         charsmap,
         [rules.space_prefix, merge_spaces],
     );
-    Ok((Algorithm::Unigram(Box::new(model)), rules, material))
+    Ok((Between::Unigram(Box::new(model)), rules, material))
 }
 
 /// Texts behind which a file of Phi-3 keeps white space.
@@ -208,14 +208,14 @@ fn special_tokens(vocabulary: &Vocabulary<'_>, strips_behind: bool) -> SpecialTo
     }))
 }
 
-fn table(vocabulary: &Vocabulary<'_>, algorithm: &Algorithm) -> TokenTable {
+fn table(vocabulary: &Vocabulary<'_>, algorithm: &Between) -> TokenTable {
     let alphabet = ByteAlphabet::new();
     let pieces = vocabulary
         .pieces
         .iter()
         .zip(&vocabulary.kinds)
         .map(|(&piece, &kind)| {
-            let byte_level = matches!(algorithm, Algorithm::Bytes(_));
+            let byte_level = matches!(algorithm, Between::Bytes(_));
             match kind {
                 TokenKind::Control | TokenKind::Unknown => Vec::new(),
                 TokenKind::UserDefined => piece.as_bytes().to_vec(),

@@ -41,7 +41,7 @@ pub use file::TokenizerFile;
 pub use from_files::TokenizerFiles;
 pub use model::ModelTokenizer;
 pub use reasoning::{Completion, completion, open_thought, thought_markers};
-pub use template::{ChatTemplate, Conversation, Variables};
+pub use template::{ChatTemplate, Variables};
 
 use crate::record::{Digest, Message, TokenTable};
 use std::sync::Arc;

@@ -31,16 +31,22 @@ pub(super) const MAX_TEXT_BYTES: usize = 64 << 20;
 /// The first private-use character that may serve as a mark; plane 15 is used by no known vocabulary.
 const FIRST_MARK: u32 = 0xF_0000;
 
-/// How text between tokens becomes ids.
+/// How text becomes ids.
 pub(super) enum Algorithm {
+    /// All stages of a `tokenizer.json`, which finds its tokens itself.
+    File(Box<Pipeline>),
+    /// A vocabulary of a GGUF file for the text between the tokens found here.
+    Between(Between),
+}
+
+/// How text between tokens becomes ids.
+pub(super) enum Between {
     /// Byte-level BPE of a GGUF file.
     Bytes(Box<ByteLevelBpe>),
     /// SentencePiece BPE of a GGUF file.
     Pieces(SentencePieceBpe),
     /// Unigram of a GGUF file.
     Unigram(Box<Unigram>),
-    /// All stages of a `tokenizer.json`.
-    File(Box<Pipeline>),
 }
 
 /// What becomes of spaces at the beginning of a decoded text.
@@ -101,11 +107,13 @@ impl ModelTokenizer {
     /// Ids of `text` without BOS.
     fn ids(&self, text: &str, control: Control<'_>) -> Result<Vec<u32>, TokenizerError> {
         limited(text)?;
-        if let Algorithm::File(pipeline) = &self.algorithm {
-            return pipeline.encode(text, control);
-        }
+        let model = match &self.algorithm {
+            Algorithm::File(pipeline) => return pipeline.encode(text, control),
+            Algorithm::Between(model) => model,
+        };
         let mut sink = Sink {
-            tokenizer: self,
+            model,
+            space_prefix: self.space_prefix,
             ids: Vec::new(),
             after_token: true,
         };
@@ -232,7 +240,8 @@ impl Codec for ModelTokenizer {
 
 /// Collects ids and remembers whether the next text follows a token matched as a whole.
 struct Sink<'a> {
-    tokenizer: &'a ModelTokenizer,
+    model: &'a Between,
+    space_prefix: bool,
     ids: Vec<u32>,
     after_token: bool,
 }
@@ -252,10 +261,10 @@ impl Sink<'_> {
     }
 
     fn text(&mut self, text: &str) -> Result<(), TokenizerError> {
-        match &self.tokenizer.algorithm {
-            Algorithm::Bytes(model) => model.encode(text, &mut self.ids)?,
-            Algorithm::Pieces(model) => {
-                let prefix = if self.tokenizer.space_prefix && self.after_token {
+        match self.model {
+            Between::Bytes(model) => model.encode(text, &mut self.ids)?,
+            Between::Pieces(model) => {
+                let prefix = if self.space_prefix && self.after_token {
                     SPACE
                 } else {
                     ""
@@ -265,10 +274,7 @@ impl Sink<'_> {
                     &mut self.ids,
                 );
             }
-            Algorithm::Unigram(model) => model.encode(text, &mut self.ids)?,
-            Algorithm::File(pipeline) => {
-                self.ids.extend(pipeline.encode(text, Control::Nowhere)?);
-            }
+            Between::Unigram(model) => model.encode(text, &mut self.ids)?,
         }
         self.after_token = false;
         Ok(())

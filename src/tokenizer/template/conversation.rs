@@ -1,11 +1,13 @@
 //! A conversation with all that a template may look at: tools and their calls, documents, reasoning, variables of its own.
 //!
+//! Test only: it shows the templates what a server shows them, so that the environment is held against transformers with all of it.
 //! In: JSON as the chat interfaces of model servers have it. Out: what the template sees, and the cut of an answer to go on with.
 //!
 //! Source: `render_jinja_template` of transformers 5. Reasoning given under one of its names is seen under the first two; an answer to go on with
 //! is marked at its end, and the prompt is cut at the mark.
 
 use super::super::TokenizerError;
+use super::ChatTemplate;
 use minijinja::Value;
 use serde_json::{Map, Value as Json};
 
@@ -16,19 +18,19 @@ const MARK: &str = "EVALH_FINAL_MESSAGE_ENDS ";
 
 /// What a chat template renders.
 #[derive(Debug, Clone, Default)]
-pub struct Conversation {
+pub(super) struct Conversation {
     /// Objects with `role` and most often `content`.
-    pub messages: Vec<Json>,
+    pub(super) messages: Vec<Json>,
     /// Definitions of tools.
-    pub tools: Option<Json>,
+    pub(super) tools: Option<Json>,
     /// Documents to answer from.
-    pub documents: Option<Json>,
+    pub(super) documents: Option<Json>,
     /// Variables beside these, by name.
-    pub variables: Map<String, Json>,
+    pub(super) variables: Map<String, Json>,
     /// Whether the prompt asks for an answer.
-    pub add_generation_prompt: bool,
+    pub(super) add_generation_prompt: bool,
     /// Whether the last message is the beginning of the answer.
-    pub continue_final_message: bool,
+    pub(super) continue_final_message: bool,
 }
 
 fn failed(message: &str) -> TokenizerError {
@@ -43,7 +45,7 @@ type Seen = (Vec<(String, Value)>, Option<String>);
 
 impl Conversation {
     /// What the template sees of it.
-    pub(super) fn seen(&self) -> Result<Seen, TokenizerError> {
+    fn seen(&self) -> Result<Seen, TokenizerError> {
         let mut messages: Vec<Json> = self.messages.iter().map(with_reasoning).collect();
         let last = messages.last_mut().filter(|_| self.continue_final_message);
         let continued = last.map(mark).transpose()?;
@@ -66,6 +68,26 @@ impl Conversation {
         let own = self.variables.iter();
         let own = own.map(|(name, value)| (name.clone(), seen_as(value)));
         Ok((seen.into_iter().chain(own).collect(), continued))
+    }
+}
+
+impl ChatTemplate {
+    /// The prompt of a conversation with tools, documents or variables of its own.
+    ///
+    /// # Errors
+    /// As [`ChatTemplate::render`], and when the last message is to be continued but has no text or the template leaves it out.
+    pub(super) fn render_conversation(
+        &self,
+        conversation: &Conversation,
+    ) -> Result<String, TokenizerError> {
+        let (seen, continued) = conversation.seen()?;
+        let tokens = self.tokens().map(|(name, text)| (name.to_owned(), text));
+        let context = Value::from_pairs(tokens.chain(seen));
+        let rendered = self.render_with(|| Ok(context))?;
+        match continued {
+            Some(text) => cut(&rendered, &text),
+            None => Ok(rendered),
+        }
     }
 }
 
@@ -129,7 +151,7 @@ fn mark(message: &mut Json) -> Result<String, TokenizerError> {
 }
 
 /// The prompt up to the end of the last message, whose text is `continued`.
-pub(super) fn cut(rendered: &str, continued: &str) -> Result<String, TokenizerError> {
+fn cut(rendered: &str, continued: &str) -> Result<String, TokenizerError> {
     let at = rendered.rfind(MARK.trim_end());
     let at = at.filter(|_| rendered.contains(continued.trim()));
     let Some(at) = at else {

@@ -13,13 +13,12 @@
 //! Sources: `chat_template_utils.py` of transformers for the environment; expectations in the tests are rendered by Jinja2 itself
 //! (`tests/golden/templates.py`).
 
+#[cfg(test)]
 mod conversation;
 mod jinja;
 mod json;
 mod python;
 mod rewrite;
-
-pub use conversation::Conversation;
 
 use super::TokenizerError;
 use crate::clock::Timestamp;
@@ -119,24 +118,6 @@ impl ChatTemplate {
     /// [`TokenizerError::TemplateRefused`] when the template raises an exception, other variants when it fails or exceeds a limit.
     pub fn render(&self, messages: &[Message]) -> Result<String, TokenizerError> {
         self.render_with(|| Ok(self.context(messages)))
-    }
-
-    /// The prompt of a conversation with tools, documents or variables of its own.
-    ///
-    /// # Errors
-    /// As [`ChatTemplate::render`], and when the last message is to be continued but has no text or the template leaves it out.
-    pub fn render_conversation(
-        &self,
-        conversation: &Conversation,
-    ) -> Result<String, TokenizerError> {
-        let (seen, continued) = conversation.seen()?;
-        let tokens = self.tokens().map(|(name, text)| (name.to_owned(), text));
-        let context = Value::from_pairs(tokens.chain(seen));
-        let rendered = self.render_with(|| Ok(context))?;
-        match continued {
-            Some(text) => conversation::cut(&rendered, &text),
-            None => Ok(rendered),
-        }
     }
 
     fn render_with(

@@ -1,3 +1,4 @@
+use super::conversation::Conversation;
 use super::*;
 use crate::record::Role;
 use serde_json::Value as Json;
