@@ -16,6 +16,7 @@ pub(super) fn add(environment: &mut Environment<'_>) {
     environment.add_test("iterable", |value: &Value| {
         !value.is_none() && value.try_iter().is_ok()
     });
+    environment.add_test(super::rewrite::HAS_METHOD, has_method);
     environment.add_function("joiner", minijinja_contrib::globals::joiner);
     // Functions, macros and joiners.
     environment.add_test("callable", |value: &Value| value.kind() == ValueKind::Plain);
@@ -210,27 +211,38 @@ fn wordwrap(
     if width == 0 {
         return Err(invalid("`wordwrap` needs a width above 0"));
     }
-    let lines = super::python::lines(text).into_iter();
-    let wrapped = lines.map(|line| wrap(chunks(line, hyphens), width, break_words).join(between));
-    Ok(wrapped.collect::<Vec<_>>().join(between))
+    let mut out: Vec<String> = Vec::new();
+    let mut bytes = 0_usize;
+    for line in super::python::lines(text) {
+        let chars: Vec<char> = line.chars().collect();
+        let wrapped = wrap(chunks(&chars, hyphens), width, break_words);
+        let lengths = wrapped.iter().map(|line| line.len() + between.len());
+        bytes = bytes.saturating_add(lengths.sum());
+        if bytes > super::MAX_OUTPUT_BYTES {
+            return Err(invalid("`wordwrap` writes more than any prompt"));
+        }
+        out.push(wrapped.join(between));
+    }
+    if out.len().saturating_mul(between.len()) > super::MAX_OUTPUT_BYTES {
+        return Err(invalid("`wordwrap` writes more than any prompt"));
+    }
+    Ok(out.join(between))
 }
 
 /// A line as words and the white space between them; words may be cut behind a hyphen between letters.
-fn chunks(line: &str, hyphens: bool) -> Vec<String> {
-    let mut chunks: Vec<String> = Vec::new();
-    let chars: Vec<char> = line.chars().collect();
-    for (at, &c) in chars.iter().enumerate() {
-        let begins = match at.checked_sub(1).map(|before| chars[before]) {
-            None => true,
-            Some(before) if before.is_whitespace() != c.is_whitespace() => true,
-            Some('-') if hyphens => is_between_letters(&chars, at - 1),
-            Some(_) => false,
-        };
-        match chunks.last_mut() {
-            Some(chunk) if !begins => chunk.push(c),
-            _ => chunks.push(c.to_string()),
+fn chunks(chars: &[char], hyphens: bool) -> Vec<&[char]> {
+    let mut chunks = Vec::new();
+    let mut start = 0;
+    for at in 1..chars.len() {
+        let before = chars[at - 1];
+        let begins = before.is_whitespace() != chars[at].is_whitespace()
+            || (hyphens && before == '-' && is_between_letters(chars, at - 1));
+        if begins {
+            chunks.push(&chars[start..at]);
+            start = at;
         }
     }
+    chunks.extend(Some(&chars[start..]).filter(|chunk| !chunk.is_empty()));
     chunks
 }
 
@@ -245,30 +257,30 @@ fn is_between_letters(chars: &[char], hyphen: usize) -> bool {
         && letter(at(hyphen.checked_add(2)))
 }
 
-fn wrap(chunks: Vec<String>, width: usize, break_words: bool) -> Vec<String> {
-    let length = |text: &str| text.chars().count();
-    let blank = |text: &String| text.trim().is_empty();
-    let mut left: Vec<String> = chunks.into_iter().rev().collect();
+/// Lines of at most `width` characters. A chunk is white space throughout or not at all, and cutting one copies nothing.
+fn wrap(chunks: Vec<&[char]>, width: usize, break_words: bool) -> Vec<String> {
+    let blank = |chunk: &&[char]| chunk.first().is_none_or(|c| c.is_whitespace());
+    let mut left: Vec<&[char]> = chunks.into_iter().rev().collect();
     let mut lines = Vec::new();
     while !left.is_empty() {
         if !lines.is_empty() && left.last().is_some_and(blank) {
             left.pop();
         }
-        let mut line: Vec<String> = Vec::new();
+        let mut line: Vec<&[char]> = Vec::new();
         let mut used = 0;
-        while let Some(chunk) = left.pop_if(|chunk| used + length(chunk) <= width) {
-            used += length(&chunk);
+        while let Some(chunk) = left.pop_if(|chunk| used + chunk.len() <= width) {
+            used += chunk.len();
             line.push(chunk);
         }
-        if let Some(chunk) = left.pop_if(|chunk| length(chunk) > width) {
+        if let Some(chunk) = left.pop_if(|chunk| chunk.len() > width) {
             let room = if break_words {
                 width - used
             } else {
-                length(&chunk)
+                chunk.len()
             };
             if break_words || line.is_empty() {
-                line.push(chunk.chars().take(room).collect());
-                let rest: String = chunk.chars().skip(room).collect();
+                let (now, rest) = chunk.split_at(room);
+                line.push(now);
                 left.extend(Some(rest).filter(|rest| !rest.is_empty()));
             } else {
                 left.push(chunk);
@@ -276,10 +288,36 @@ fn wrap(chunks: Vec<String>, width: usize, break_words: bool) -> Vec<String> {
         }
         line.pop_if(|chunk| blank(chunk));
         if !line.is_empty() {
-            lines.push(line.concat());
+            lines.push(line.concat().into_iter().collect());
         }
     }
     lines
+}
+
+/// True when `value` has the method `name` in Python, or an item of that name.
+fn has_method(value: &Value, name: &str) -> Result<bool, Error> {
+    let by_kind = match name {
+        "items" | "keys" | "values" | "get" => value.kind() == ValueKind::Map,
+        _ => value.as_str().is_some(),
+    };
+    Ok(by_kind || !value.get_attr(name)?.is_undefined())
+}
+
+/// `[::-1]` of a text, a list or a tuple.
+pub(super) fn turned(value: &Value) -> Result<Value, Error> {
+    if let Some(text) = value.as_str() {
+        return Ok(Value::from(text.chars().rev().collect::<String>()));
+    }
+    if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        return Err(invalid("only a text or a list can be turned round"));
+    }
+    let mut items: Vec<Value> = value.try_iter()?.collect();
+    items.reverse();
+    Ok(if value.is_tuple() {
+        Value::from(Tuple::from(items))
+    } else {
+        Value::from(items)
+    })
 }
 
 fn invalid(message: &'static str) -> Error {
@@ -291,7 +329,8 @@ mod tests {
     use super::*;
 
     fn wrapped(text: &str, width: usize) -> Vec<String> {
-        wrap(chunks(text, true), width, true)
+        let chars: Vec<char> = text.chars().collect();
+        wrap(chunks(&chars, true), width, true)
     }
 
     /// Expectations by Python's `textwrap.wrap(text, width, expand_tabs=False, replace_whitespace=False)`.
@@ -312,6 +351,15 @@ mod tests {
         assert_eq!(wrapped("abcdefghij", 4), ["abcd", "efgh", "ij"]);
         assert_eq!(wrapped("a-b 1-2 x", 3), ["a-b", "1-2", "x"]);
         assert!(wrapped("", 5).is_empty());
-        assert_eq!(wrap(chunks("ab abcdef", true), 3, false), ["ab", "abcdef"]);
+        let chars: Vec<char> = "ab abcdef".chars().collect();
+        assert_eq!(wrap(chunks(&chars, true), 3, false), ["ab", "abcdef"]);
+    }
+
+    /// A million cuts: copying what is left at each would take minutes.
+    #[test]
+    fn a_long_word_is_cut_in_linear_time() {
+        let lines = wrapped(&"a".repeat(1 << 20), 1);
+        assert_eq!(lines.len(), 1 << 20);
+        assert!(lines.iter().all(|line| line == "a"));
     }
 }

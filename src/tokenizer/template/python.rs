@@ -153,6 +153,7 @@ pub(super) fn method(
     args: &[Value],
 ) -> Result<Value, Error> {
     match (value.as_str(), name, args) {
+        (_, super::rewrite::TURNED, []) => super::jinja::turned(value),
         (Some(text), "removeprefix" | "removesuffix", [affix]) => {
             let affix = affix.as_str().unwrap_or_default();
             let rest = if name == "removeprefix" {

@@ -237,3 +237,53 @@ fn every_construct_renders_as_transformers_renders_it() {
         wrong.join("\n")
     );
 }
+
+#[test]
+fn an_expression_of_any_form_is_turned_round_and_asked_for_its_methods() {
+    let ask = |source: &str| render(source, &hello()).unwrap();
+    for (source, expected) in [
+        ("{{ messages[0].content[::-1] }}", "olleH"),
+        ("{{ messages[0]['content'][::-1] }}", "olleH"),
+        ("{{ messages[0].content.strip()[::-1] }}", "olleH"),
+        ("{{ (messages[0].content ~ 'x')[::-1][0] }}", "x"),
+        ("{{ ''[::-1] }}{{ [][::-1] }}{{ [1, 2][::-1] }}", "[][2, 1]"),
+        (
+            "{% for m in messages[::-1] %}{{ m.content }}{% endfor %}",
+            "Hello",
+        ),
+        (
+            "{% set c = cycler('a', 'bc') %}{{ c.next()[::-1] }}{{ c.next()[::-1] }}",
+            "acb",
+        ),
+        (
+            "{% if messages[0].content.strip is defined %}yes{% endif %}",
+            "yes",
+        ),
+        (
+            "{% if messages[0]['content'].strip is not defined %}no{% else %}yes{% endif %}",
+            "yes",
+        ),
+        (
+            "{% if not messages[0].items is defined or messages.split is defined %}no{% endif %}",
+            "",
+        ),
+    ] {
+        assert_eq!(ask(source), expected, "{source}");
+    }
+    assert!(matches!(
+        render("{{ missing[::-1] }}", &hello()),
+        Err(TokenizerError::TemplateFailed { .. })
+    ));
+}
+
+#[test]
+fn wrapping_writes_no_more_than_a_prompt() {
+    let source = "{{ ('a' * 100000)|wordwrap(1, true, 'b' * 1000000) }}";
+    let source = source.replace("'a' * 100000", &format!("'{}'", "a".repeat(100_000)));
+    let source = source.replace("'b' * 1000000", &format!("'{}'", "b".repeat(100_000)));
+    let message = render(&source, &hello()).unwrap_err().to_string();
+    assert!(
+        message.contains("`wordwrap` writes more than any prompt"),
+        "{message}"
+    );
+}
