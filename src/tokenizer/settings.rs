@@ -9,6 +9,7 @@
 
 use super::TokenizerError;
 use super::from_files::TokenizerFiles;
+use crate::modelfile::json_with_infinity;
 use serde_json::Value;
 
 /// Ten times the largest file known, a `tokenizer_config.json` that repeats all added tokens.
@@ -165,7 +166,12 @@ fn object(file: &'static str, bytes: Option<&[u8]>) -> Result<Option<Value>, Tok
         });
     }
     let unreadable = |message: String| TokenizerError::SettingsUnreadable { file, message };
-    let value: Value = serde_json::from_slice(bytes).map_err(|e| unreadable(e.to_string()))?;
+    // Python writes numbers of these two that JSON does not have. Read as texts they would be tokens in the others.
+    let value: Result<Value, _> = match file {
+        CONFIG | GENERATION_CONFIG => json_with_infinity(bytes),
+        _ => serde_json::from_slice(bytes),
+    };
+    let value = value.map_err(|e| unreadable(e.to_string()))?;
     if !value.is_object() {
         return Err(unreadable("it is no JSON object".to_owned()));
     }

@@ -226,3 +226,27 @@ fn the_template_of_a_folder_is_the_one_transformers_takes() {
         assert_eq!(found, folder["chosen"]["without_tools"].as_str(), "{name}");
     }
 }
+
+#[test]
+fn numbers_that_only_python_writes_are_read_where_no_token_is_named() {
+    let numbers = r#"{"time_step_limit":[0.0,Infinity],"x":-Infinity,"y":NaN,"eos_token_id":2}"#;
+    for file in [CONFIG, GENERATION_CONFIG] {
+        let ids: Vec<u64> = read(file, numbers)
+            .unwrap()
+            .eos_ids
+            .iter()
+            .map(|id| id.id)
+            .collect();
+        assert_eq!(ids, [2]);
+        assert_eq!(
+            error(file, r#"{"eos_token_id":NaN}"#),
+            format!(
+                "`eos_token_id` in `{file}` is `\"NaN\"` instead of a token id or a list of them"
+            )
+        );
+    }
+    assert_eq!(
+        error(TOKENIZER_CONFIG, r#"{"bos_token":NaN}"#),
+        "`tokenizer_config.json` cannot be read: expected value at line 1 column 14"
+    );
+}
