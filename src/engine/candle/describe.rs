@@ -44,11 +44,12 @@ pub(super) fn describe(file: &ModelFile) -> Result<Described, EngineError> {
 fn of_safetensors(files: &SafetensorsFiles) -> Result<Described, EngineError> {
     let config = ModelConfig::parse(files.config())?;
     let naming = Naming::of(config.model_type());
+    let blueprint = config::blueprint(&config)?;
     let renamed = files.tensors().renamed(|name| names::renamed(naming, name));
     let mut renamed = renamed?;
     tie(&config, &mut renamed)?;
     Ok(Described {
-        blueprint: config::blueprint(&config)?,
+        blueprint,
         tensors: Tensors {
             map: Arc::new(renamed),
             norm_offset: match config.model_type() {
