@@ -7,7 +7,8 @@ use super::decoding::Decoder;
 use super::kernels::elementwise::log_sum_exp;
 use super::stop::StopWatch;
 use super::{
-    Engine, EngineError, EngineInfo, GenerateRequest, GenerateSink, RawGeneration, ScoreRequest,
+    Engine, EngineError, EngineInfo, GenerateRequest, GenerateSink, RawGeneration, RawScore,
+    ScoreRequest, ScoreSink,
 };
 use crate::clock::{self, Instant};
 use crate::record::{Finish, TokenTable};
@@ -26,6 +27,9 @@ pub(crate) trait Autoregressive: Engine {
 
     /// Appends an id at this position; the logits after it.
     fn append(&mut self, id: u32, position: usize) -> Result<Vec<f32>, EngineError>;
+
+    /// Scores one continuation.
+    fn score_one(&mut self, request: &ScoreRequest) -> Result<RawScore, EngineError>;
 }
 
 /// Checks ids against the vocabulary, and a sequence of `length` tokens against the context.
@@ -74,14 +78,23 @@ pub(crate) fn generate(
     }
 }
 
-/// The order in which neighbours share the longest prefixes.
-pub(crate) fn by_prefix(requests: &[ScoreRequest]) -> Vec<usize> {
+/// Scores every request, in the order in which neighbours share the longest prefixes.
+pub(crate) fn score(
+    model: &mut dyn Autoregressive,
+    requests: &[ScoreRequest],
+    sink: &mut ScoreSink<'_>,
+) {
     let mut order: Vec<usize> = (0..requests.len()).collect();
     order.sort_by(|&a, &b| {
         let key = |i: usize| requests[i].context.iter().chain(&requests[i].continuation);
         key(a).cmp(key(b))
     });
-    order
+    for index in order {
+        let result = model.score_one(&requests[index]);
+        if let ControlFlow::Break(()) = sink(index, result) {
+            break;
+        }
+    }
 }
 
 fn continue_prompt(

@@ -123,19 +123,9 @@ impl Page<'_> {
         }
         let (columns, notes) = self.fitted();
         let mut lines = table::lines(&columns);
-        for head in lines.iter_mut().take(2) {
-            *head = self.palette.paint(self.palette.dim, head);
-        }
-        for (i, note) in notes.0.iter().enumerate() {
-            let text = format!("{} {note}", superscript(i + 1));
-            let wrapped = table::wrap(&text, self.width);
-            lines.extend(
-                wrapped
-                    .iter()
-                    .map(|l| self.palette.paint(self.palette.dim, l)),
-            );
-        }
-        lines.push(String::new());
+        let notes = notes.0.iter().enumerate();
+        let notes = notes.map(|(i, note)| format!("{} {note}", superscript(i + 1)));
+        self.finish(&mut lines, 2, notes);
         lines
     }
 
@@ -242,19 +232,21 @@ impl Page<'_> {
             lines.remove(1);
             heads = 1;
         }
+        let notes = grid.notes.iter().map(|note| escape::terminal(note));
+        self.finish(&mut lines, heads, notes);
+        lines
+    }
+
+    /// Dims the heads of a table and puts its notes and an empty line below it.
+    fn finish(&self, lines: &mut Vec<String>, heads: usize, notes: impl Iterator<Item = String>) {
+        let dim = |line: &String| self.palette.paint(self.palette.dim, line);
         for head in lines.iter_mut().take(heads) {
-            *head = self.palette.paint(self.palette.dim, head);
+            *head = dim(head);
         }
-        for note in &grid.notes {
-            let wrapped = table::wrap(&escape::terminal(note), self.width);
-            lines.extend(
-                wrapped
-                    .iter()
-                    .map(|l| self.palette.paint(self.palette.dim, l)),
-            );
+        for note in notes {
+            lines.extend(table::wrap(&note, self.width).iter().map(dim));
         }
         lines.push(String::new());
-        lines
     }
 
     fn cost_note(&self, with_prices: bool) -> String {

@@ -1,12 +1,14 @@
 //! Engines that die: what it costs, how often they are loaded again, and when they are given up.
 
-use super::tests::{Mocks, Session, header, kinds, load, mocks, plan, session, suite, whole};
+use super::tests::{
+    Mocks, Session, attempt, continued, kinds, load, mocks, plan, session, suite, whole,
+};
 use super::*;
 use crate::engine::{
     EngineError, EngineInfo, GenerateRequest, GenerateSink, ScoreRequest, ScoreSink,
 };
 use crate::record::{FailureKind, ModelStatus};
-use crate::store::{AttemptFacts, Store, StoreSink};
+use crate::store::{Store, StoreSink};
 use crate::units::Bytes;
 
 /// An engine that dies when a question with this text is asked, or at once.
@@ -181,16 +183,7 @@ fn an_engine_that_cannot_be_loaded_again_is_given_up() {
     let suite = suite();
     let plan = plan(&suite, &["a"]);
     let mut store = Store::in_memory().unwrap();
-    let job = Job {
-        plan: &plan,
-        suite: &suite,
-        header: header(&plan),
-        resume: None,
-    };
-    let facts = AttemptFacts {
-        pid: 1,
-        host: String::new(),
-    };
+    let job = continued(&store, &suite, &plan);
     let mut loader = Once(mocks());
     loader.0.wrap = |inner| {
         Box::new(Mortal {
@@ -203,7 +196,7 @@ fn an_engine_that_cannot_be_loaded_again_is_given_up() {
         max_restarts: 5,
         ..Control::default()
     };
-    let mut sink = StoreSink::new(&mut store, facts);
+    let mut sink = StoreSink::new(&mut store, attempt());
     let outcome = run(job, &mut loader, &mut sink, &control).unwrap();
     assert_eq!(
         (outcome.status, outcome.counts.recorded, outcome.not_loaded),

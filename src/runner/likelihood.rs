@@ -85,7 +85,7 @@ fn request((context, continuation): (Vec<u32>, Vec<u32>)) -> ScoreRequest {
 fn text(codec: &dyn Codec, task: &Task, text: &str, context: usize) -> Result<Inquiry, Failure> {
     let failed = |e: TokenizerError| sample::text_failure(&e);
     let ids = codec.encode(text, false).map_err(failed)?;
-    let begin = codec.bos_id().or(codec.eos_ids().first().copied());
+    let begin = codec.begin_id();
     let begin = begin.ok_or_else(|| failed(TokenizerError::EmptyContext))?;
     let begins = codec.raw_prompt("").map_err(failed)?.first() == Some(&begin);
     let l = &task.likelihood;

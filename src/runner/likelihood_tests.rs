@@ -1,6 +1,6 @@
 //! Questions with choices and texts, from the suite to the stored record.
 
-use super::tests::{candidate, header, load};
+use super::tests::{attempt as attempt_facts, candidate, continued, load};
 use super::*;
 use crate::engine::mock::{MockEngine, MockScript};
 use crate::engine::{
@@ -11,7 +11,7 @@ use crate::record::{
     ChoiceMetric, ChoiceScoring, EventSink, FailureKind, Outcome, RunEvent, RunRecord, Scoring,
     SinkError, TaskKind, TextScoring,
 };
-use crate::store::{AttemptFacts, Store, StoreSink};
+use crate::store::{Store, StoreSink};
 use crate::tokenizer::ByteCodec;
 use crate::units::Bytes;
 use std::cell::Cell;
@@ -179,24 +179,10 @@ fn attempt_suite(
         engine: "mock",
     };
     let plan = build(inputs).unwrap();
-    let resume = store.find_resumable(&plan.digest).unwrap();
-    let resume = resume.map(|id| Resume {
-        done: store.done_keys(&id).unwrap(),
-        failed: store.failed_samples(&id).unwrap(),
-    });
-    let job = Job {
-        plan: &plan,
-        suite: &suite,
-        header: header(&plan),
-        resume,
-    };
-    let facts = AttemptFacts {
-        pid: 1,
-        host: "desk".to_owned(),
-    };
+    let job = continued(store, &suite, &plan);
     let left = Cell::new(events);
     let mut sink = Limited {
-        inner: StoreSink::new(store, facts),
+        inner: StoreSink::new(store, attempt_facts()),
         left: &left,
     };
     let mut loader = Loads { score, loads: 0 };

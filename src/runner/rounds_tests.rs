@@ -1,5 +1,5 @@
 use super::death_tests::Mortal;
-use super::tests::{Mocks, candidate, header, kinds, load, mocks};
+use super::tests::{Mocks, attempt, candidate, continued, kinds, load, mocks};
 use super::*;
 use crate::engine::mock::MockScript;
 use crate::plan::{Plan, PlanInputs, build};
@@ -7,7 +7,7 @@ use crate::record::{
     Digest, EventSink, Evidence, LookVerdict, ModelStatus, RunEvent, RunEventKind, RunRecord,
     RunStatus, SampleRecord, SinkError,
 };
-use crate::store::{AttemptFacts, Store, StoreSink};
+use crate::store::{Store, StoreSink};
 use crate::suite::Suite;
 use crate::units::Bytes;
 use std::collections::BTreeSet;
@@ -133,30 +133,16 @@ fn process(
 ) -> Ran {
     let suite = suite_of(40);
     let plan = plan_of(&suite);
-    let interrupted = store.find_resumable(&plan.digest).unwrap();
     let mut rule = After::new(prompts);
-    let resume = interrupted.map(|id| {
+    if let Some(id) = store.find_resumable(&plan.digest).unwrap() {
         for sample in &store.load_run(&id).unwrap().samples {
             rule.observe(sample);
         }
-        Resume {
-            done: store.done_keys(&id).unwrap(),
-            failed: store.failed_samples(&id).unwrap(),
-        }
-    });
-    let job = Job {
-        plan: &plan,
-        suite: &suite,
-        header: header(&plan),
-        resume,
-    };
-    let facts = AttemptFacts {
-        pid: 1,
-        host: "desk".to_owned(),
-    };
+    }
+    let job = continued(store, &suite, &plan);
     let before = loader.loads;
     let mut sink = Cut {
-        inner: StoreSink::new(store, facts),
+        inner: StoreSink::new(store, attempt()),
         left,
         seen: Vec::new(),
         watch: Box::new(watch),

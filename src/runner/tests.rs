@@ -124,6 +124,29 @@ pub(super) fn header(plan: &Plan) -> RunHeader {
     }
 }
 
+/// The facts of a run's process.
+pub(super) fn attempt() -> AttemptFacts {
+    AttemptFacts {
+        pid: 1,
+        host: "desk".to_owned(),
+    }
+}
+
+/// The job of a plan, with what is stored of it already.
+pub(super) fn continued<'a>(store: &Store, suite: &'a Suite, plan: &'a Plan) -> Job<'a> {
+    let interrupted = store.find_resumable(&plan.digest).unwrap();
+    let resume = interrupted.map(|id| Resume {
+        done: store.done_keys(&id).unwrap(),
+        failed: store.failed_samples(&id).unwrap(),
+    });
+    Job {
+        plan,
+        suite,
+        header: header(plan),
+        resume,
+    }
+}
+
 /// The byte codec; it refuses conversations with this text, and its hosts count those alive.
 struct Picky {
     bytes: ByteCodec,
@@ -245,23 +268,9 @@ pub(super) fn session(
 ) -> Session {
     let suite = suite();
     let plan = plan(&suite, names);
-    let interrupted = store.find_resumable(&plan.digest).unwrap();
-    let resume = interrupted.map(|id| Resume {
-        done: store.done_keys(&id).unwrap(),
-        failed: store.failed_samples(&id).unwrap(),
-    });
-    let job = Job {
-        plan: &plan,
-        suite: &suite,
-        header: header(&plan),
-        resume,
-    };
-    let facts = AttemptFacts {
-        pid: 1,
-        host: "desk".to_owned(),
-    };
+    let job = continued(store, &suite, &plan);
     let mut sink = Fragile {
-        inner: StoreSink::new(store, facts),
+        inner: StoreSink::new(store, attempt()),
         left,
         events: Vec::new(),
         watch: Box::new(watch),
@@ -783,13 +792,7 @@ fn a_plan_of_another_suite_is_refused_before_anything_is_recorded() {
         header: header(&plan),
         resume: None,
     };
-    let mut sink = StoreSink::new(
-        &mut store,
-        AttemptFacts {
-            pid: 1,
-            host: String::new(),
-        },
-    );
+    let mut sink = StoreSink::new(&mut store, attempt());
     let error = run(job, &mut mocks(), &mut sink, &Control::default()).unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -92,6 +92,11 @@ pub trait Codec: Send + Sync {
     /// The id that begins a text, when the vocabulary has one.
     fn bos_id(&self) -> Option<u32>;
 
+    /// The id that stands for an empty context: BOS, or the declared EOS where there is none.
+    fn begin_id(&self) -> Option<u32> {
+        self.bos_id().or(self.eos_ids().first().copied())
+    }
+
     /// Ids that end a generation.
     fn eos_ids(&self) -> &[u32];
 

@@ -213,12 +213,16 @@ impl Codec for ModelTokenizer {
         if !context.is_empty() {
             return Ok((self.with_bos(context), continuation));
         }
-        let stand_in = self.bos.or(self.eos).ok_or(TokenizerError::EmptyContext)?;
+        let stand_in = self.begin_id().ok_or(TokenizerError::EmptyContext)?;
         Ok((vec![stand_in], continuation))
     }
 
     fn bos_id(&self) -> Option<u32> {
         self.bos
+    }
+
+    fn begin_id(&self) -> Option<u32> {
+        self.bos.or(self.eos)
     }
 
     fn eos_ids(&self) -> &[u32] {

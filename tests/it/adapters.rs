@@ -1,5 +1,6 @@
 //! Every architecture that runs through candle-transformers, on tiny models, against float32 transformers (`tests/golden/adapters`).
 
+use crate::tiny_models;
 use evalh::engine::adapter::{AdapterEngine, supported, weights_in_memory};
 use evalh::engine::{
     Engine, EngineError, GenerateRequest, LoadOptions, RawGeneration, RawScore, ScoreRequest,
@@ -20,17 +21,7 @@ fn folder() -> PathBuf {
 
 /// Every model with its expectations.
 fn models() -> Vec<(PathBuf, Value)> {
-    let mut folders: Vec<PathBuf> = std::fs::read_dir(folder())
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .filter(|p| p.join("expected.json").is_file())
-        .collect();
-    folders.sort();
-    let read = |f: PathBuf| {
-        let text = std::fs::read_to_string(f.join("expected.json")).unwrap();
-        (f, serde_json::from_str(&text).unwrap())
-    };
-    folders.into_iter().map(read).collect()
+    tiny_models::models("adapters")
 }
 
 fn name(folder: &Path) -> &str {

@@ -1,5 +1,6 @@
 //! Every family on tiny models, against float32 transformers on the same (dequantised) weights (`tests/golden/families`).
 
+use crate::tiny_models;
 use evalh::engine::candle::{CandleEngine, LoadOptions};
 use evalh::engine::{Engine, GenerateRequest, ScoreRequest};
 use evalh::modelfile::ModelFile;
@@ -21,20 +22,7 @@ fn folder() -> PathBuf {
 
 /// Every model with its expectations.
 fn models() -> Vec<(PathBuf, Value)> {
-    let mut folders: Vec<PathBuf> = std::fs::read_dir(folder())
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .filter(|p| p.join("expected.json").is_file())
-        .collect();
-    folders.sort();
-    assert!(folders.len() >= 15, "{}", folders.len());
-    folders
-        .into_iter()
-        .map(|f| {
-            let text = std::fs::read_to_string(f.join("expected.json")).unwrap();
-            (f, serde_json::from_str(&text).unwrap())
-        })
-        .collect()
+    tiny_models::models("families")
 }
 
 fn options(device: DeviceChoice) -> LoadOptions {

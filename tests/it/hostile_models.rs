@@ -1,6 +1,7 @@
 //! Whole models whose description is damaged: each is refused with a message, or computes with numbers. Nothing panics.
 
 use crate::mutation::damaged;
+use crate::tiny_models::models;
 use evalh::engine::candle::{CandleEngine, LoadOptions};
 use evalh::modelfile::ModelFile;
 use evalh::record::{DeviceChoice, TokenTable};
@@ -51,14 +52,10 @@ fn try_model(main: &Path) -> Result<(), String> {
 }
 
 fn folders() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/families");
-    let mut folders: Vec<PathBuf> = std::fs::read_dir(root)
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .filter(|p| p.join("model.safetensors").is_file())
-        .collect();
-    folders.sort();
+    let folders = models("families").into_iter().map(|m| m.0);
     folders
+        .filter(|p| p.join("model.safetensors").is_file())
+        .collect()
 }
 
 /// Tries every text as the configuration of the weights in `folder`: how many were read, and the messages of the others.

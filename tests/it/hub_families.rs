@@ -3,18 +3,17 @@
 
 use crate::hub_programs::with_hub;
 use crate::mock_hub::MockHub;
-use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use crate::tiny_models::models;
+use serde_json::json;
+use std::path::Path;
 
 /// Names and contents.
 type Files = Vec<(String, Vec<u8>)>;
 
-/// The files of a folder as a repository has them, and what transformers made of the weights.
-fn repository(folder: &Path) -> Option<(Files, Value)> {
-    let expected = std::fs::read(folder.join("expected.json")).ok()?;
-    let expected: Value = serde_json::from_slice(&expected).unwrap();
-    expected["files"].get("safetensors")?;
-    let mut files = Vec::new();
+/// The files of a folder as a repository has them, and what else is given.
+fn repository(folder: &Path, more: &[(&str, &[u8])]) -> Files {
+    let given = more.iter().map(|(n, b)| ((*n).to_owned(), b.to_vec()));
+    let mut files: Files = given.collect();
     for entry in std::fs::read_dir(folder).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let left_out = ["expected.json", "config_v4.json"].contains(&name.as_str());
@@ -23,33 +22,24 @@ fn repository(folder: &Path) -> Option<(Files, Value)> {
             files.push((name.clone(), std::fs::read(folder.join(name)).unwrap()));
         }
     }
-    Some((files, expected))
+    files
 }
 
-/// Folders of tiny models.
-fn folders(kind: &str) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(kind);
-    let mut folders: Vec<_> = std::fs::read_dir(root)
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .filter(|p| p.is_dir())
-        .collect();
-    folders.sort();
-    folders
+/// A hub that has these files.
+fn hub(files: &Files) -> MockHub {
+    let files: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), &b[..])).collect();
+    MockHub::new(&files)
 }
 
 #[test]
 fn every_family_is_fetched_by_its_name_and_runs() {
     let mut checked = 0;
-    for folder in folders("families") {
-        let Some((files, expected)) = repository(&folder) else {
+    for (folder, expected) in models("families") {
+        if expected["files"].get("safetensors").is_none() {
             continue;
-        };
+        }
         let name = folder.file_name().unwrap().to_str().unwrap();
-        let files: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), &b[..])).collect();
-        let hub = MockHub::new(&files);
+        let hub = hub(&repository(&folder, &[]));
         let context = with_hub(&hub, "hf:o/r");
         context.ok(&["models", "pull"]);
         let ids =
@@ -80,21 +70,12 @@ fn every_family_is_fetched_by_its_name_and_runs() {
 #[test]
 fn other_architectures_are_fetched_by_name_and_run_through_the_adapter() {
     // The tiny models of the adapter have the vocabulary of those of the families.
-    let tokenizer = std::fs::read(folders("families")[0].join("tokenizer.json")).unwrap();
+    let tokenizer = models("families")[0].0.join("tokenizer.json");
+    let tokenizer = std::fs::read(tokenizer).unwrap();
     let mut checked = 0;
-    for folder in folders("adapters") {
-        let text = std::fs::read(folder.join("expected.json")).unwrap();
-        let expected: Value = serde_json::from_slice(&text).unwrap();
-        let mut files = vec![("tokenizer.json".to_owned(), tokenizer.clone())];
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            if name == "config.json" || name.contains("safetensors") {
-                files.push((name.clone(), std::fs::read(folder.join(name)).unwrap()));
-            }
-        }
+    for (folder, expected) in models("adapters") {
         let name = folder.file_name().unwrap().to_str().unwrap();
-        let files: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), &b[..])).collect();
-        let hub = MockHub::new(&files);
+        let hub = hub(&repository(&folder, &[("tokenizer.json", &tokenizer)]));
         let context = with_hub(&hub, "hf:o/r");
         context.ok(&["models", "pull"]);
         let estimate = context.ok(&["models", "estimate", "tiny", "--json"]).json();
@@ -120,9 +101,7 @@ fn catalogue(source: &str) -> String {
 #[test]
 fn a_whole_run_on_safetensors_is_recorded() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/families/llama-sharded");
-    let (files, _) = repository(&folder).unwrap();
-    let files: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), &b[..])).collect();
-    let hub = MockHub::new(&files);
+    let hub = hub(&repository(&folder, &[]));
     let context = with_hub(&hub, "hf:o/r");
     let report = context
         .evalh(&["run", "--suite", "smoke", "--limit", "2", "--json"])

@@ -53,6 +53,8 @@ mod real_perplexity;
 mod real_tokenizer;
 mod reasoning;
 mod tiny_gguf;
+#[cfg(feature = "candle")]
+mod tiny_models;
 mod tiny_safetensors;
 mod tokenizers;
 mod worker;

@@ -18,7 +18,7 @@ use crate::record::{DeviceChoice, Dtype, TokenTable};
 use crate::units::Bytes;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows of a prompt computed at once where the architecture allows it: the attention weights of a pass grow with rows times positions.
@@ -203,29 +203,6 @@ impl AdapterEngine {
         });
         Ok((logits, ids.len()))
     }
-
-    fn score_one(&mut self, request: &ScoreRequest) -> Result<RawScore, EngineError> {
-        check_score(&self.info, request)?;
-        let (mut logits, computed) = self.after_context(&request.context)?;
-        let begin = request.context.len();
-        let mut score = RawScore {
-            token_logprobs: Vec::with_capacity(request.continuation.len()),
-            token_top1: Vec::with_capacity(request.continuation.len()),
-            computed_tokens: (computed + request.continuation.len() - 1) as u32,
-        };
-        for (at, &id) in request.continuation.iter().enumerate() {
-            if at > 0 {
-                let before = request.continuation[at - 1];
-                logits = self.step(&[before], begin + at - 1)?;
-            }
-            let position = begin + at;
-            let top1 = argmax(&logits).ok_or(EngineError::NotANumber { position })?;
-            score.token_top1.push(top1);
-            let logprob = logits[id as usize] - log_sum_exp(&logits);
-            score.token_logprobs.push(logprob);
-        }
-        Ok(score)
-    }
 }
 
 /// f32 on the CPU is all there is; asking for something else is refused, not ignored.
@@ -290,6 +267,29 @@ impl Autoregressive for AdapterEngine {
     fn append(&mut self, id: u32, position: usize) -> Result<Vec<f32>, EngineError> {
         self.step(&[id], position)
     }
+
+    fn score_one(&mut self, request: &ScoreRequest) -> Result<RawScore, EngineError> {
+        check_score(&self.info, request)?;
+        let (mut logits, computed) = self.after_context(&request.context)?;
+        let begin = request.context.len();
+        let mut score = RawScore {
+            token_logprobs: Vec::with_capacity(request.continuation.len()),
+            token_top1: Vec::with_capacity(request.continuation.len()),
+            computed_tokens: (computed + request.continuation.len() - 1) as u32,
+        };
+        for (at, &id) in request.continuation.iter().enumerate() {
+            if at > 0 {
+                let before = request.continuation[at - 1];
+                logits = self.step(&[before], begin + at - 1)?;
+            }
+            let position = begin + at;
+            let top1 = argmax(&logits).ok_or(EngineError::NotANumber { position })?;
+            score.token_top1.push(top1);
+            let logprob = logits[id as usize] - log_sum_exp(&logits);
+            score.token_logprobs.push(logprob);
+        }
+        Ok(score)
+    }
 }
 
 impl Engine for AdapterEngine {
@@ -312,12 +312,7 @@ impl Engine for AdapterEngine {
         requests: &[ScoreRequest],
         sink: &mut ScoreSink<'_>,
     ) -> Result<(), EngineError> {
-        for index in continuation::by_prefix(requests) {
-            let result = self.score_one(&requests[index]);
-            if let ControlFlow::Break(()) = sink(index, result) {
-                break;
-            }
-        }
+        continuation::score(self, requests, sink);
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use crate::modelfile::ModelFile;
 use crate::record::{DeviceChoice, Dtype, TokenTable};
 use crate::units::Bytes;
 use candle_core::Device;
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What activations are computed in on every device; the key/value cache is f16 where the device is not the CPU.
@@ -183,6 +183,25 @@ impl CandleEngine {
         })?;
         Ok(last)
     }
+}
+
+impl Autoregressive for CandleEngine {
+    fn table(&self) -> &TokenTable {
+        &self.table
+    }
+
+    fn reset(&mut self, length: usize) -> Result<(), EngineError> {
+        self.prepare(length);
+        Ok(())
+    }
+
+    fn begin(&mut self, ids: &[u32]) -> Result<Vec<f32>, EngineError> {
+        self.last_logits(ids, 0)
+    }
+
+    fn append(&mut self, id: u32, position: usize) -> Result<Vec<f32>, EngineError> {
+        self.last_logits(&[id], position)
+    }
 
     fn score_one(&mut self, request: &ScoreRequest) -> Result<RawScore, EngineError> {
         let ScoreRequest {
@@ -221,25 +240,6 @@ impl CandleEngine {
     }
 }
 
-impl Autoregressive for CandleEngine {
-    fn table(&self) -> &TokenTable {
-        &self.table
-    }
-
-    fn reset(&mut self, length: usize) -> Result<(), EngineError> {
-        self.prepare(length);
-        Ok(())
-    }
-
-    fn begin(&mut self, ids: &[u32]) -> Result<Vec<f32>, EngineError> {
-        self.last_logits(ids, 0)
-    }
-
-    fn append(&mut self, id: u32, position: usize) -> Result<Vec<f32>, EngineError> {
-        self.last_logits(&[id], position)
-    }
-}
-
 fn common_prefix(a: &[u32], b: &[u32]) -> usize {
     a.iter().zip(b).take_while(|(x, y)| x == y).count()
 }
@@ -264,12 +264,7 @@ impl Engine for CandleEngine {
         sink: &mut ScoreSink<'_>,
     ) -> Result<(), EngineError> {
         // A shared prefix changes no bit of a score.
-        for index in continuation::by_prefix(requests) {
-            let result = self.score_one(&requests[index]);
-            if let ControlFlow::Break(()) = sink(index, result) {
-                break;
-            }
-        }
+        continuation::score(self, requests, sink);
         Ok(())
     }
 

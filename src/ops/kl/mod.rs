@@ -81,18 +81,15 @@ pub(super) fn run(session: &Session, request: &KlRequest) -> Result<ExitCode, Ev
         session,
         texts: &texts,
         windows: &windows,
+        window: request.window,
+        load,
         cancel: &cancel,
         timed: !request.texts_only,
     };
-    let pairs = job.pairs(&opened, &setup, request.window)?;
+    let pairs = job.pairs(&opened, &setup)?;
     let facts: Vec<FileFacts> = opened.models.iter().map(file_facts).collect();
     let mut fleet = fleet(session, opened, setup, context, budget)?;
     let record = job.record(&mut fleet, questions.as_ref(), facts, pairs)?;
-    let record = DivergenceRecord {
-        window: request.window,
-        load,
-        ..record
-    };
     print(session, request, &record)?;
     Ok(ExitCode::Done)
 }
@@ -231,6 +228,10 @@ struct Job<'j> {
     session: &'j Session,
     texts: &'j [Text],
     windows: &'j Reading,
+    /// Tokens of a window.
+    window: u32,
+    /// Load of the machine before anything was loaded, and its cores.
+    load: Option<(f64, u32)>,
     cancel: &'j Arc<AtomicBool>,
     /// Whether speed and memory are measured.
     timed: bool,
@@ -242,14 +243,13 @@ impl Job<'_> {
         &self,
         opened: &Opened,
         setup: &EngineSetup,
-        window: u32,
     ) -> Result<Vec<Vec<WindowPair>>, EvalhError> {
         let (base, others) = opened.models.split_first().ok_or_else(no_base)?;
         let pass = Pass {
             setup,
             texts: self.texts,
             windows: &self.windows.windows,
-            context: window,
+            context: self.window,
             cancel: self.cancel,
         };
         host::release_memory();
@@ -272,7 +272,7 @@ impl Job<'_> {
         Ok(all)
     }
 
-    /// Everything that was observed; the window's length and the load of the machine are the caller's.
+    /// Everything that was observed.
     fn record(
         &self,
         fleet: &mut Fleet,
@@ -305,9 +305,9 @@ impl Job<'_> {
             base_peak,
             models,
             texts: self.windows.facts.clone(),
-            window: 0,
+            window: self.window,
             suite: suite.map(|s| s.name.clone()),
-            load: None,
+            load: self.load,
         })
     }
 
