@@ -73,6 +73,21 @@ fn bos_is_the_post_processor_s_unless_the_setting_says_otherwise() {
 }
 
 #[test]
+fn without_bos_the_declared_eos_begins_a_text_and_not_the_lowest_id_that_ends_one() {
+    let mut plain = words();
+    plain["post_processor"] = Value::Null;
+    let t = build(&TokenizerFiles {
+        tokenizer_config: Some(br#"{"eos_token":"hi"}"#.to_vec()),
+        ..files(&plain)
+    });
+    let t = t.unwrap();
+    assert_eq!((t.bos_id(), t.eos_ids()), (None, [1, 3].as_slice()));
+    assert_eq!(t.begin_id(), Some(3));
+    let pair = t.context_and_continuation("", "there").unwrap();
+    assert_eq!(pair, (vec![3], vec![4]));
+}
+
+#[test]
 fn the_ids_that_end_are_those_of_all_files_and_known_texts() {
     let mut tokenizer = words();
     tokenizer["model"]["vocab"]["<|im_end|>"] = json!(7);
